@@ -1,0 +1,178 @@
+/**
+ * The JSON documents that stages hand to later stages and to people (run page, `--json`, registry). They live here
+ * because rooms that may not know each other write and read them.
+ */
+import type { ArtifactRef } from './artifacts.js'
+import type { Schema, Task } from './schema.js'
+
+/** A table on disk: Parquet files in order, each with its digest. `path` is set for a file outside the store. */
+export interface TableDocument {
+  readonly schema: Schema
+  readonly rows: number
+  readonly files: readonly { readonly ref: ArtifactRef; readonly rows: number; readonly path?: string }[]
+}
+
+export type Severity = 'warn' | 'drop' | 'fail'
+
+export interface RuleResult {
+  /** Unique within the report, e.g. `value_ranges.MonthlyCharges`. */
+  readonly id: string
+  readonly rule: 'required_columns' | 'non_null_columns' | 'value_ranges' | 'unique_columns' | 'min_records'
+  readonly column?: string
+  /** The rule in words, e.g. `0 <= MonthlyCharges <= 200`. */
+  readonly expectation: string
+  readonly severity: Severity
+  readonly passed: boolean
+  /** Rows that broke it. */
+  readonly violations: number
+  /** A few offending values, as text. */
+  readonly examples: readonly string[]
+}
+
+export interface ColumnProfile {
+  readonly name: string
+  readonly type: Schema[number]['type']
+  readonly missing: number
+  readonly distinct: number
+  /** Numbers and times (microseconds): over the rows that are not missing. */
+  readonly min?: number
+  readonly max?: number
+  readonly mean?: number
+  readonly stddev?: number
+  /** 20 equal bins from min to max: counts. Numbers and times. */
+  readonly histogram?: readonly number[]
+  /** Text and booleans: the most frequent values, at most 20. */
+  readonly top?: readonly { readonly value: string; readonly count: number }[]
+}
+
+export interface ValidationDocument {
+  readonly rowsIn: number
+  readonly rowsOut: number
+  readonly passed: boolean
+  readonly rules: readonly RuleResult[]
+  /** Rows taken out, each with the rule that it broke; absent if none. */
+  readonly quarantine?: TableDocument
+  readonly columns: readonly ColumnProfile[]
+}
+
+/** What became of each column, with every default spelled out. */
+export interface FeaturesDocument {
+  readonly label: string
+  readonly task: Task
+  readonly split: {
+    readonly method: string
+    readonly counts: Readonly<Record<'train' | 'validation' | 'test', number>>
+    /** Classification: rows of each class in each split. */
+    readonly classes?: Readonly<Record<string, Readonly<Record<'train' | 'validation' | 'test', number>>>>
+  }
+  readonly columns: readonly {
+    readonly name: string
+    readonly type: Schema[number]['type']
+    readonly role: 'feature' | 'excluded'
+    readonly reason?: string
+    /** The steps in words, e.g. `impute median (1397.475)`, `scale standard (mean 2283.3, sd 2266.8)`. */
+    readonly steps: readonly string[]
+    readonly outputs: readonly string[]
+    /** True if the steps are Millrace's defaults, not the file's. */
+    readonly isDefault: boolean
+  }[]
+  readonly numeric: number
+  readonly categories: number
+}
+
+export interface EpochRecord {
+  readonly epoch: number
+  readonly learningRate: number
+  readonly trainLoss: number
+  readonly validationLoss: number
+  /** accuracy (classification), rmse (regression) … on validation rows. */
+  readonly metrics: Readonly<Record<string, number>>
+  readonly seconds: number
+}
+
+export interface TrainingDocument {
+  readonly trainer: string
+  readonly modelType: string
+  readonly parameters: number
+  readonly epochs: readonly EpochRecord[]
+  readonly bestEpoch: number
+  readonly stoppedEarly: boolean
+}
+
+/** An estimate with its 95 % bootstrap interval. */
+export interface Score {
+  readonly value: number
+  readonly low: number
+  readonly high: number
+}
+
+export interface EvaluationDocument {
+  readonly split: 'test'
+  readonly rows: number
+  readonly task: Task
+  /** By name: accuracy, log_loss, roc_auc, average_precision, precision, recall, f1; mae, rmse, r2. */
+  readonly metrics: Readonly<Record<string, Score>>
+  /** Two classes: chosen on validation rows. */
+  readonly threshold?: { readonly value: number; readonly rule: string }
+  /** Rows: true class, columns: predicted class, both in the order of the classes. */
+  readonly confusion?: readonly (readonly number[])[]
+  /** Two classes: points of the curves, at most 200. */
+  readonly roc?: readonly { readonly fpr: number; readonly tpr: number; readonly threshold: number }[]
+  readonly precisionRecall?: readonly {
+    readonly recall: number
+    readonly precision: number
+    readonly threshold: number
+  }[]
+  readonly calibration?: {
+    readonly bins: readonly { readonly predicted: number; readonly observed: number; readonly count: number }[]
+    readonly ece: number
+    readonly brier: number
+  }
+  /** Regression: predicted against true, a sample of at most 500. */
+  readonly scatter?: readonly { readonly actual: number; readonly predicted: number }[]
+  readonly slices: readonly {
+    readonly column: string
+    readonly value: string
+    readonly rows: number
+    readonly metric: string
+    readonly score: Score
+  }[]
+  /** Rows weighted (natural prevalence restored), if the file asks for it. */
+  readonly weights?: string
+  /** What a constant answer scores on the same rows. */
+  readonly baseline: Readonly<Record<string, number>>
+  readonly parity: { readonly rows: number; readonly maxDifference: number; readonly tolerance: number }
+  readonly gate: GateDocument
+}
+
+export interface GateDocument {
+  readonly passed: boolean
+  readonly metric: string
+  readonly value: number
+  readonly minimum?: number
+  readonly champion?: { readonly version: number; readonly value: number }
+  readonly reasons: readonly string[]
+}
+
+/** The `millrace` entry of model.onnx's metadata. No times: equal models have equal bytes. */
+export interface ModelMetadata {
+  readonly format: 1
+  readonly name: string
+  readonly version: string
+  readonly task: Task
+  readonly label: string
+  readonly inputs: Schema
+  readonly threshold?: number
+  readonly seed: number
+  /** Digests of what it was made from: data, features, weights. */
+  readonly digests: Readonly<Record<string, string>>
+  /** Versions of what made it: millrace, duckdb, onnxruntime. */
+  readonly engines: Readonly<Record<string, string>>
+}
+
+export interface RegistrationDocument {
+  readonly name: string
+  readonly version: number
+  readonly aliases: readonly string[]
+  readonly model: ArtifactRef
+}

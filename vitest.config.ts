@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    exclude: ['test/e2e/**', 'test/chaos/**', '**/node_modules/**'],
+    pool: 'forks',
+    testTimeout: 30_000,
+  },
+})
