@@ -26,6 +26,14 @@ export const ERRORS = {
   MR_ARTIFACT_CORRUPT: ["an artifact's bytes do not match its digest", 1],
   // configuration
   MR_CONFIG_INVALID: ['the pipeline file breaks a rule', 2],
+  // training
+  MR_SHARD_CORRUPT: ['a training shard is torn, truncated or not what its manifest says', 1],
+  MR_SHARD_VALUE: ['a feature or label cannot be packed for training', 2],
+  MR_TRAIN_JOB_INVALID: ['a training job contradicts itself or its data', 2],
+  MR_TRAIN_DIVERGED: ['the training loss became infinite or not a number', 1],
+  MR_TRAIN_FAILED: ['a trainer ended without a result', 1],
+  MR_CHECKPOINT_CORRUPT: ['a checkpoint is torn, truncated or altered', 1],
+  MR_CHECKPOINT_MISMATCH: ['a checkpoint belongs to another training job or version', 2],
 } as const satisfies Record<`MR_${string}`, readonly [meaning: string, exit: 1 | 2 | 3 | 130]>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -56,6 +56,8 @@ export type TrainEvent =
       readonly loss: number
     }
   | { readonly kind: 'checkpoint'; readonly epoch: number; readonly state: Uint8Array }
+  /** Something a person should know, e.g. that there are no validation rows; not part of the result. */
+  | { readonly kind: 'note'; readonly message: string }
 
 export interface TrainedModel {
   readonly network: NetworkSpec
@@ -64,6 +66,9 @@ export interface TrainedModel {
   readonly epochs: readonly EpochRecord[]
   readonly bestEpoch: number
   readonly stoppedEarly: boolean
+  /** Regression: the network predicts (target - targetMean) / targetScale; `emitHead` undoes it. */
+  readonly targetMean?: number
+  readonly targetScale?: number
 }
 
 export interface Trainer {
