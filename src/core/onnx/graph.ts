@@ -77,15 +77,18 @@ export function texts(data: readonly string[], dims: readonly number[] = [data.l
  */
 export class GraphBuilder {
   private readonly graph: GraphProto
+  private readonly own = new Set<string>()
+
   private constructor(
     name: string,
-    private readonly counter: { next: number },
+    /** Shared with sub-graphs: the next number for a made-up name, and the names that inputs and constants took. */
+    private readonly counter: { next: number; readonly taken: Set<string> },
   ) {
     this.graph = create(GraphProtoSchema, { name })
   }
 
   static create(name: string): GraphBuilder {
-    return new GraphBuilder(name, { next: 0 })
+    return new GraphBuilder(name, { next: 0, taken: new Set() })
   }
 
   /** A graph for a Loop or If attribute of this one. */
@@ -93,20 +96,27 @@ export class GraphBuilder {
     return new GraphBuilder(name, this.counter)
   }
 
+  /** Any name but '' will do, hostile ones too; declare inputs before the nodes, so that made-up names give way. */
   input(name: string, type: ElementType, dims: readonly Dimension[]): Value {
+    this.take(name)
     this.graph.input.push(valueInfo(name, type, dims))
     return name
   }
 
   /** Declares `value` as an output, named `name` (an Identity node is added where the names differ). */
   output(name: string, value: Value, type: ElementType, dims: readonly Dimension[]): void {
-    if (name !== value) this.raw('Identity', [value], [name])
+    if (name !== value) {
+      this.take(name)
+      this.raw('Identity', [value], [name])
+    }
     this.graph.output.push(valueInfo(name, type, dims))
   }
 
-  constant(constant: Constant, name: string = this.fresh('const')): Value {
-    this.graph.initializer.push(tensor(constant, name))
-    return name
+  constant(constant: Constant, name?: string): Value {
+    if (name !== undefined) this.take(name)
+    const own = name ?? this.fresh('const')
+    this.graph.initializer.push(tensor(constant, own))
+    return own
   }
 
   /** Adds a node of one output and returns it. An empty input name leaves an optional input out. */
@@ -135,7 +145,21 @@ export class GraphBuilder {
   }
 
   private fresh(op: string): Value {
-    return `${op}_${this.counter.next++}`
+    const { counter } = this
+    let name: string
+    do name = `${op}_${counter.next++}`
+    while (counter.taken.has(name))
+    counter.taken.add(name)
+    this.own.add(name)
+    return name
+  }
+
+  /** Every name in a graph is defined once; graphs side by side may use the same. */
+  private take(name: string): void {
+    if (name === '') throw new RangeError('an ONNX value needs a name')
+    if (this.own.has(name)) throw new RangeError(`the graph has a value ${JSON.stringify(name)} already`)
+    this.own.add(name)
+    this.counter.taken.add(name)
   }
 
   private raw(
