@@ -1,0 +1,56 @@
+/** Reliability diagram: what was predicted against what happened, with the rows behind each point. */
+import { count, number, percent } from '../format.js'
+import { html, type Markup } from '../html.js'
+import { UNIT, unitSquare } from './curve.js'
+import { axisNames, xAxis, yAxis } from './axis.js'
+import { at, path, svg } from './svg.js'
+
+export interface CalibrationData {
+  readonly bins: readonly { readonly predicted: number; readonly observed: number; readonly count: number }[]
+  readonly ece: number
+}
+
+/** Dots with area by rows on the unit square, the diagonal, and bars of row counts along the bottom. */
+export function calibrationChart(data: CalibrationData): Markup {
+  const { width, height, left, right, top, bottom } = UNIT
+  const { x, y } = unitSquare()
+  const most = Math.max(1, ...data.bins.map((b) => b.count))
+  const points = data.bins.map((b) => [x(b.predicted), y(b.observed)] as const)
+  return svg(
+    {
+      width,
+      height,
+      title: 'Calibration',
+      description: `Observed frequency against predicted probability in ${data.bins.length} bins; expected calibration error ${number(data.ece, 3)}. ${data.bins.map((b) => `predicted ${percent(b.predicted)}: observed ${percent(b.observed)} of ${count(b.count)} rows`).join('; ')}.`,
+    },
+    [
+      axisNames(width, height, 'predicted probability', 'observed frequency'),
+      yAxis(y, left, right),
+      xAxis(x, bottom),
+      data.bins.map((b) => {
+        const h = (b.count / most) * 54
+        return html`<rect
+          class="f0 area"
+          x="${at(x(b.predicted) - 5)}"
+          y="${at(bottom - h)}"
+          width="10"
+          height="${at(h)}"
+        />`
+      }),
+      html`<path class="rule" d="M${at(left)} ${at(bottom)}L${at(right)} ${at(top)}" />`,
+      html`<path class="line s1" d="${path(points)}" />`,
+      data.bins.map(
+        (b, i) =>
+          html`<circle
+            class="f1"
+            cx="${at(points[i]?.[0] ?? 0)}"
+            cy="${at(points[i]?.[1] ?? 0)}"
+            r="${at(3 + 5 * Math.sqrt(b.count / most))}"
+            ><title>
+              predicted ${percent(b.predicted)}, observed ${percent(b.observed)}, ${count(b.count)} rows
+            </title></circle
+          >`,
+      ),
+    ],
+  )
+}

@@ -1,0 +1,245 @@
+/** Evaluation: scores with intervals, curves, confusion, calibration, slices, parity. */
+import type { EvaluationDocument } from '../../core/documents.js'
+import { calibrationChart } from '../charts/calibration.js'
+import { confusionChart } from '../charts/confusion.js'
+import { curveChart } from '../charts/curve.js'
+import { dotWhiskerChart } from '../charts/dot-whisker.js'
+import { histogram } from '../charts/bars.js'
+import { scatterChart } from '../charts/scatter.js'
+import { count, number, percent } from '../format.js'
+import { html, type Content } from '../html.js'
+import { figure, name, table, type Section } from '../page.js'
+import { isLoss, metricName } from './metrics.js'
+
+export function evaluationSection(evaluation: EvaluationDocument | undefined): Section | undefined {
+  if (!evaluation) return undefined
+  const metrics = Object.entries(evaluation.metrics)
+  const unit = metrics.filter(([m, s]) => !isLoss(m) && s.value >= -1 && s.value <= 1)
+  return {
+    id: 'evaluation',
+    title: 'Evaluation',
+    lead: html`On ${count(evaluation.rows)} test rows that neither training nor tuning saw. Intervals cover 95%, by
+    bootstrap.${evaluation.weights !== undefined && html` Rows are weighted: ${evaluation.weights}.`}`,
+    body: html`<div class="grid">
+        <div>
+          ${table<(typeof metrics)[number]>(
+            'Scores',
+            [
+              {
+                title: 'Score',
+                kind: 'name',
+                cell: ([m]) =>
+                  html`${metricName(m)}${isLoss(m) && html` <span class="muted small">lower is better</span>`}`,
+              },
+              { title: 'Value', kind: 'n', cell: ([, s]) => html`<strong>${number(s.value, 3)}</strong>` },
+              { title: '95% interval', kind: 'n', cell: ([, s]) => `${number(s.low, 3)} to ${number(s.high, 3)}` },
+              {
+                title: 'Baseline',
+                kind: 'n',
+                cell: ([m]) => html`<span class="muted">${number(evaluation.baseline[m], 3)}</span>`,
+              },
+            ],
+            metrics,
+          )}
+          <p class="muted small">Baseline: what a constant answer scores on the same rows.</p>
+          ${gate(evaluation)}
+        </div>
+        ${
+          unit.length > 0 &&
+          figure(
+            'Scores with intervals',
+            'Dot: this model; line: 95% interval; diamond: a constant answer',
+            dotWhiskerChart({
+              title: 'Scores with intervals',
+              rows: unit.map(([m, s]) => ({
+                label: metricName(m),
+                ...s,
+                ...(evaluation.baseline[m] === undefined ? {} : { baseline: evaluation.baseline[m] }),
+              })),
+            }),
+          )
+        }
+      </div>
+      <div class="grid">${[curves(evaluation), regression(evaluation)]}</div>
+      ${slices(evaluation)} ${parity(evaluation)}`,
+  }
+}
+
+function gate(evaluation: EvaluationDocument): Content {
+  const g = evaluation.gate
+  return html`<p class="small">
+    <span class="tag ${g.passed ? 'good' : 'warn'}">${g.passed ? 'gate passed' : 'gate refused'}</span>
+    ${metricName(g.metric)}
+    ${number(g.value, 3)}${g.minimum !== undefined && html`; minimum ${number(g.minimum, 3)}`}${g.champion && html`; champion, version ${g.champion.version}: ${number(g.champion.value, 3)}`}
+  </p>`
+}
+
+function curves(evaluation: EvaluationDocument): Content {
+  const { roc, precisionRecall, calibration, confusion, threshold, task, metrics } = evaluation
+  if (task.kind !== 'classification') return false
+  const positive = task.classes.length === 2 ? (task.positive ?? task.classes[1] ?? '') : undefined
+  const score = (m: string) => {
+    const s = Object.hasOwn(metrics, m) ? metrics[m] : undefined
+    return s ? `area ${number(s.value, 3)} (${number(s.low, 3)} to ${number(s.high, 3)})` : 'area not given'
+  }
+  const chosen = (m: string) => (Object.hasOwn(metrics, m) ? (metrics[m]?.value ?? NaN) : NaN)
+  const label = threshold ? `threshold ${number(threshold.value, 3)}` : ''
+  const nearest = roc?.reduce<(typeof roc)[number] | undefined>(
+    (best, p) =>
+      threshold && Math.abs(p.threshold - threshold.value) < Math.abs((best?.threshold ?? Infinity) - threshold.value)
+        ? p
+        : best,
+    undefined,
+  )
+  const prevalence = evaluation.baseline['average_precision'] ?? share(evaluation)
+  return [
+    confusion &&
+      confusion.length > 0 &&
+      figure(
+        'Confusion',
+        threshold
+          ? html`${name(positive ?? '', 24)} from ${number(threshold.value, 3)} up; percent of each true class`
+          : 'Percent of each true class',
+        confusionChart({ classes: task.classes, counts: confusion }),
+      ),
+    roc &&
+      roc.length > 1 &&
+      figure(
+        'ROC',
+        score('roc_auc'),
+        curveChart({
+          title: 'ROC curve',
+          xName: 'false positive rate',
+          yName: 'true positive rate',
+          points: roc.map((p) => ({ x: p.fpr, y: p.tpr })),
+          reference: { kind: 'diagonal' },
+          referenceLabel: 'chance',
+          ...(nearest && threshold ? { chosen: { x: nearest.fpr, y: nearest.tpr, label } } : {}),
+          summary: score('roc_auc'),
+        }),
+      ),
+    precisionRecall &&
+      precisionRecall.length > 1 &&
+      figure(
+        'Precision and recall',
+        score('average_precision'),
+        curveChart({
+          title: 'Precision-recall curve',
+          xName: 'recall',
+          yName: 'precision',
+          points: [...precisionRecall]
+            .sort((a, b) => a.recall - b.recall || b.precision - a.precision)
+            .map((p) => ({ x: p.recall, y: p.precision })),
+          reference: { kind: 'level', y: prevalence },
+          referenceLabel: `prevalence ${percent(prevalence)}`,
+          ...(threshold ? { chosen: { x: chosen('recall'), y: chosen('precision'), label } } : {}),
+          summary: score('average_precision'),
+        }),
+      ),
+    calibration &&
+      calibration.bins.length > 0 &&
+      figure(
+        'Calibration',
+        html`Expected error ${number(calibration.ece, 3)}, Brier score ${number(calibration.brier, 3)}; grey bars: rows`,
+        calibrationChart(calibration),
+      ),
+    threshold &&
+      html`<div>
+        <h3>Threshold</h3>
+        <dl class="pairs">
+          <dt>Value</dt>
+          <dd><strong>${number(threshold.value)}</strong></dd>
+          <dt>Chosen for</dt>
+          <dd>${threshold.rule}</dd>
+          ${
+            positive !== undefined &&
+            html`<dt>Positive</dt>
+              <dd>${name(positive, 40)}</dd>`
+          }${
+            Number.isFinite(prevalence) &&
+            html`<dt>Prevalence</dt>
+              <dd>${percent(prevalence)} of test rows</dd>`
+          }
+          <dt>Precision</dt>
+          <dd>${percent(chosen('precision'))} of the rows that it flags are ${name(positive ?? 'positive', 30)}</dd>
+          <dt>Recall</dt>
+          <dd>${percent(chosen('recall'))} of all ${name(positive ?? 'positive', 30)} rows are flagged</dd>
+        </dl>
+      </div>`,
+  ]
+}
+
+/** Share of the positive class by the confusion matrix. */
+function share(evaluation: EvaluationDocument): number {
+  const { confusion, task } = evaluation
+  if (!confusion || task.kind !== 'classification') return NaN
+  const totals = confusion.map((row) => row.reduce((a, b) => a + b, 0))
+  const i = task.positive === undefined ? task.classes.length - 1 : task.classes.indexOf(task.positive)
+  return (totals[i] ?? NaN) / totals.reduce((a, b) => a + b, 0)
+}
+
+function regression(evaluation: EvaluationDocument): Content {
+  const points = (evaluation.scatter ?? []).filter((p) => Number.isFinite(p.actual) && Number.isFinite(p.predicted))
+  if (points.length === 0) return false
+  const residuals = points.map((p) => p.predicted - p.actual)
+  const extent = Math.max(...residuals.map(Math.abs)) || 1
+  const bins = Array.from({ length: 21 }, () => 0)
+  for (const r of residuals) {
+    const i = Math.min(20, Math.floor(((r + extent) / (2 * extent)) * 21))
+    bins[i] = (bins[i] ?? 0) + 1
+  }
+  return [
+    figure('Predicted against actual', html`A sample of ${count(points.length)} test rows`, scatterChart(points)),
+    figure(
+      'Residuals',
+      'Predicted minus actual, same sample',
+      histogram({ title: 'Residuals', xName: 'predicted − actual', low: -extent, high: extent, bins }),
+    ),
+  ]
+}
+
+const DRAWN_SLICES = 12
+
+function slices(evaluation: EvaluationDocument): Content {
+  const columns = [...new Set(evaluation.slices.map((s) => s.column))]
+  if (columns.length === 0) return false
+  return html`<h3>Slices</h3>
+    <p class="muted">
+      The same score on parts of the test rows, against the score on all of them. A slice whose interval does not touch
+      the line behaves differently.
+    </p>
+    <div class="grid">
+      ${columns.slice(0, 12).map((column) => {
+        const rows = evaluation.slices.filter((s) => s.column === column)
+        const metric = rows[0]?.metric ?? ''
+        const overall = Object.hasOwn(evaluation.metrics, metric) ? evaluation.metrics[metric]?.value : undefined
+        return figure(
+          column.length > 60 ? `${Array.from(column).slice(0, 59).join('')}…` : column,
+          html`${metricName(metric)}${rows.length > DRAWN_SLICES && html`; ${count(rows.length - DRAWN_SLICES)} of ${count(rows.length)} values not shown`}`,
+          dotWhiskerChart({
+            title: `${metricName(metric)} by ${column}`,
+            rows: rows
+              .slice(0, DRAWN_SLICES)
+              .map((s) => ({
+                label: s.value === '' ? 'missing' : s.value,
+                detail: `${count(s.rows)} rows`,
+                ...s.score,
+              })),
+            ...(overall === undefined ? {} : { reference: { value: overall, label: 'all rows' } }),
+          }),
+        )
+      })}
+    </div>
+    ${columns.length > 12 && html`<p class="muted small">${count(columns.length - 12)} more columns are not shown here.</p>`}`
+}
+
+function parity(evaluation: EvaluationDocument): Content {
+  const p = evaluation.parity
+  const same = p.maxDifference <= p.tolerance
+  return html`<h3>Parity</h3>
+    <p>
+      <span class="tag ${same ? 'good' : 'bad'}">${same ? 'same answers' : 'different answers'}</span> The served file
+      and the batch path were compared on ${count(p.rows)} rows; predictions differ by at most
+      ${number(p.maxDifference, 2)} (allowed: ${number(p.tolerance, 2)}).
+    </p>`
+}

@@ -1,0 +1,80 @@
+/** Features: what became of each column, and how rows were split. */
+import type { FeaturesDocument } from '../../core/documents.js'
+import { count, percent } from '../format.js'
+import { html, type Content } from '../html.js'
+import { name, table, type Section } from '../page.js'
+
+type FeatureColumn = FeaturesDocument['columns'][number]
+const PARTS = ['train', 'validation', 'test'] as const
+const MAX_CLASSES = 20
+
+export function featuresSection(features: FeaturesDocument | undefined): Section | undefined {
+  if (!features) return undefined
+  const used = features.columns.filter((c) => c.role === 'feature').length
+  const ordered = [...features.columns].sort((a, b) => Number(a.role === 'excluded') - Number(b.role === 'excluded'))
+  return {
+    id: 'features',
+    title: 'Features',
+    lead: html`${count(used)} of ${count(features.columns.length)} columns are used: ${count(features.numeric)} as
+    numbers, ${count(features.categories)} as categories. Every statistic was fitted on training rows only.`,
+    body: [
+      table<FeatureColumn>(
+        'What became of each column',
+        [
+          { title: 'Column', kind: 'name', cell: (c) => name(c.name, 60) },
+          { title: 'Type', kind: 'keep', cell: (c) => html`<span class="muted">${c.type}</span>` },
+          { title: 'Steps', kind: 'text', cell: steps },
+          {
+            title: 'Gives',
+            kind: 'n',
+            cell: (c) =>
+              c.role === 'feature' ? `${count(c.outputs.length)} ${c.outputs.length === 1 ? 'value' : 'values'}` : '',
+            value: (c) => c.outputs.length,
+          },
+          {
+            title: 'Chosen by',
+            kind: 'keep',
+            cell: (c) =>
+              c.role === 'excluded' ? '' : html`<span class="tag">${c.isDefault ? 'default' : 'the file'}</span>`,
+          },
+        ],
+        ordered,
+        { sortable: true, limit: 300 },
+      ),
+      split(features),
+    ],
+  }
+}
+
+function steps(column: FeatureColumn): Content {
+  if (column.role === 'excluded')
+    return html`<span class="muted">not used${column.reason !== undefined && html`: ${column.reason}`}</span>`
+  if (column.steps.length === 0) return html`<span class="muted">as it is</span>`
+  return html`<ul>
+    ${column.steps.map((s) => html`<li>${s}</li>`)}
+  </ul>`
+}
+
+/** Rows in each split and, for classes, their shares: one can see at a glance whether the splits are alike. */
+function split(features: FeaturesDocument): Content {
+  const { counts, classes, method } = features.split
+  const total = Math.max(1, counts.train + counts.validation + counts.test)
+  const entries = Object.entries(classes ?? {})
+  return html`<h3>Splits</h3>
+    <p class="muted">By ${method}.</p>
+    ${table<(typeof PARTS)[number]>(
+      'Splits',
+      [
+        { title: 'Split', kind: 'name', cell: (p) => p },
+        { title: 'Rows', kind: 'n', cell: (p) => count(counts[p]) },
+        { title: 'Share', kind: 'n', cell: (p) => percent(counts[p] / total) },
+        ...entries.slice(0, MAX_CLASSES).map(([label, by]) => ({
+          title: label.length > 24 ? `${Array.from(label).slice(0, 23).join('')}…` : label,
+          kind: 'n' as const,
+          cell: (p: (typeof PARTS)[number]) =>
+            html`${count(by[p])} <span class="muted">${counts[p] > 0 && percent(by[p] / counts[p])}</span>`,
+        })),
+      ],
+      PARTS,
+    )}${entries.length > MAX_CLASSES && html`<p class="muted small">${count(entries.length - MAX_CLASSES)} more classes are not shown here.</p>`}`
+}
