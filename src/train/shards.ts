@@ -1,5 +1,7 @@
 /** Training shards: what `pack` writes and trainers read. */
-import type { ArtifactRef } from '../core/artifacts.js'
+import type { ArtifactRef, ArtifactStore } from '../core/artifacts.js'
+
+export const NPY = 'application/x-npy'
 
 /** One shard of one split: row-major files in .npy format. */
 export interface Shard {
@@ -32,4 +34,41 @@ export interface ShardSet {
     readonly categories?: string
     readonly label: string
   }[]
+}
+
+/** Takes written shards into the store (their files are moved), for the manifest. */
+export async function storeShards(set: ShardSet, store: ArtifactStore): Promise<readonly Shard[]> {
+  const shards: Shard[] = []
+  const put = (path: string): Promise<ArtifactRef> => store.putFile(path, NPY, { move: true })
+  for (const { rows, numeric, categories, label } of set.shards)
+    shards.push({
+      rows,
+      ...(numeric === undefined ? {} : { numeric: await put(numeric) }),
+      ...(categories === undefined ? {} : { categories: await put(categories) }),
+      label: await put(label),
+    })
+  return shards
+}
+
+/** One split of a manifest, with paths; the store verifies the digests. */
+export async function openShards(
+  manifest: ShardManifest,
+  split: keyof ShardManifest['splits'],
+  store: ArtifactStore,
+): Promise<ShardSet> {
+  const shards: ShardSet['shards'][number][] = []
+  for (const { rows, numeric, categories, label } of manifest.splits[split])
+    shards.push({
+      rows,
+      ...(numeric === undefined ? {} : { numeric: await store.path(numeric) }),
+      ...(categories === undefined ? {} : { categories: await store.path(categories) }),
+      label: await store.path(label),
+    })
+  return {
+    rows: shards.reduce((sum, { rows }) => sum + rows, 0),
+    numeric: manifest.numeric.length,
+    categories: manifest.categories.length,
+    label: manifest.label,
+    shards,
+  }
 }
