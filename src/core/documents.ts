@@ -141,6 +141,10 @@ export interface EvaluationDocument {
   readonly weights?: string
   /** What a constant answer scores on the same rows. */
   readonly baseline: Readonly<Record<string, number>>
+  /** How the intervals were made. */
+  readonly bootstrap?: { readonly replicates: number; readonly sliceReplicates: number; readonly method: string }
+  /** What could not be measured and why, and what else a reader should know. */
+  readonly notes?: readonly string[]
   readonly parity: { readonly rows: number; readonly maxDifference: number; readonly tolerance: number }
   readonly gate: GateDocument
 }
@@ -150,7 +154,8 @@ export interface GateDocument {
   readonly metric: string
   readonly value: number
   readonly minimum?: number
-  readonly champion?: { readonly version: number; readonly value: number }
+  /** `difference`: candidate - champion on the same rows, paired. */
+  readonly champion?: { readonly version: number; readonly value: number; readonly difference?: Score }
   readonly reasons: readonly string[]
 }
 
@@ -175,4 +180,5 @@ export interface RegistrationDocument {
   readonly version: number
   readonly aliases: readonly string[]
   readonly model: ArtifactRef
+  readonly gate?: GateDocument
 }

@@ -116,6 +116,7 @@ export const ERRORS = {
   MR_FEATURE_NONE: ['no column is left to learn from', 2],
   MR_VALIDATION_FAILED: ['the data breaks a rule that must hold', 1],
   MR_PUBLISH_PARTITION: ['partition_by names a column that the features do not have', 2],
+  MR_GATE_CHAMPION: ['the champion cannot score these rows', 1],
   MR_PARITY_BROKEN: ['the served file and the batch path disagree on a row', 1],
 } as const satisfies Record<`MR_${string}`, readonly [meaning: string, exit: 1 | 2 | 3 | 130]>
 

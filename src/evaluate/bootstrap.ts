@@ -1,0 +1,134 @@
+/**
+ * 95 % intervals by resampling rows (Efron's percentile bootstrap). Every replicate draws as many rows as there are,
+ * with replacement and not stratified, so the share of each class varies as it would in a new sample. The work yields
+ * to the event loop every few milliseconds: a worker thread would save no time and costs a start and a copy.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { MillraceError } from '../core/errors.js'
+import { Rng } from '../core/rng.js'
+import type { Score } from '../core/documents.js'
+import type { Scorer } from './scorer.js'
+
+export interface BootstrapOptions {
+  /** How many are wanted; 0 gives intervals of no width. */
+  readonly replicates: number
+  readonly seed: number
+  /** Base weights of the rows; 1 each if absent. */
+  readonly weights?: Float64Array | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Milliseconds of work between two looks at the event loop. */
+const SLICE = 8
+/** Rows x passes that intervals may cost: some seconds of one core. */
+const BUDGET = 2e8
+/** Fewer replicates than this do not carry a 95 % interval. */
+const FEWEST = 200
+const STREAM = 0x626f6f74 // 'boot'
+
+/** The replicates that `wanted` comes to on rows so many that all would take minutes: never under 200. */
+export function affordableReplicates(wanted: number, rows: number, passes: number): number {
+  return Math.min(wanted, Math.max(FEWEST, Math.floor(BUDGET / Math.max(1, rows * (passes + 1)))))
+}
+
+/**
+ * Scores with intervals, by metric; metrics that are undefined on these rows are absent.
+ * A value of exactly 0 or 1, or one that rests on fewer than 10 rows, varies too little between replicates; its
+ * interval is widened to Wilson's for that many rows (for ROC-AUC an upper bound: Cortes and Mohri, NIPS 2004).
+ */
+export async function bootstrap(scorer: Scorer, options: BootstrapOptions): Promise<Record<string, Score>> {
+  const base = options.weights ?? new Float64Array(scorer.rows).fill(1)
+  const point = new Float64Array(scorer.names.length)
+  scorer.score(base, point)
+  const draws = await replicate([scorer], base, options)
+  const scores: Record<string, Score> = {}
+  scorer.names.forEach((name, m) => {
+    const value = point[m]!
+    if (!Number.isFinite(value)) return
+    scores[name] = widen(interval(value, draws[0]![m]!), scorer.evidence[m]!)
+  })
+  return scores
+}
+
+/**
+ * The difference first - second of two models on the same rows, by metric, each replicate scoring both on the same
+ * draw: what the models share cancels out.
+ */
+export async function pairedBootstrap(
+  first: Scorer,
+  second: Scorer,
+  options: BootstrapOptions,
+): Promise<Record<string, Score>> {
+  const base = options.weights ?? new Float64Array(first.rows).fill(1)
+  const [a, b] = [new Float64Array(first.names.length), new Float64Array(first.names.length)]
+  first.score(base, a)
+  second.score(base, b)
+  const [left, right] = await replicate([first, second], base, options)
+  const differences: Record<string, Score> = {}
+  first.names.forEach((name, m) => {
+    const value = a[m]! - b[m]!
+    if (!Number.isFinite(value)) return
+    differences[name] = interval(
+      value,
+      left![m]!.map((x, r) => x - right![m]![r]!),
+    )
+  })
+  return differences
+}
+
+/** Values of each scorer and metric in every replicate: [scorer][metric][replicate]. */
+async function replicate(
+  scorers: readonly Scorer[],
+  base: Float64Array,
+  { replicates, seed, signal }: BootstrapOptions,
+): Promise<Float64Array[][]> {
+  const rows = base.length
+  const values = scorers.map((scorer) => scorer.names.map(() => new Float64Array(replicates)))
+  const outs = scorers.map((scorer) => new Float64Array(scorer.names.length))
+  const weights = new Float64Array(rows)
+  let resumed = performance.now()
+  for (let r = 0; r < replicates; r++) {
+    const rng = new Rng(seed, STREAM, r)
+    weights.fill(0)
+    for (let i = 0; i < rows; i++) {
+      const row = rng.below(rows)
+      weights[row]! += base[row]!
+    }
+    scorers.forEach((scorer, s) => {
+      const out = outs[s]!
+      scorer.score(weights, out)
+      for (let m = 0; m < out.length; m++) values[s]![m]![r] = out[m]!
+    })
+    if (performance.now() - resumed < SLICE) continue
+    if (signal?.aborted === true) throw new MillraceError('MR_CANCELLED', 'interrupted while scoring the model')
+    await nextTurn()
+    resumed = performance.now()
+  }
+  return values
+}
+
+/** The 2.5 and 97.5 % points (interpolated) of the replicates that have a value; always around the estimate. */
+function interval(value: number, draws: Float64Array): Score {
+  const known = draws.filter((x) => Number.isFinite(x)).sort()
+  if (known.length === 0) return { value, low: value, high: value }
+  const at = (share: number) => {
+    const position = share * (known.length - 1)
+    const below = Math.floor(position)
+    const above = Math.min(below + 1, known.length - 1)
+    return known[below]! + (position - below) * (known[above]! - known[below]!)
+  }
+  return { value, low: Math.min(value, at(0.025)), high: Math.max(value, at(0.975)) }
+}
+
+const Z = 1.959963984540054
+
+function widen(score: Score, evidence: number): Score {
+  const { value } = score
+  if (evidence === Infinity || (evidence >= 10 && value > 0 && value < 1)) return score
+  if (evidence === 0) return { value, low: 0, high: 1 }
+  const centre = (value + Z ** 2 / (2 * evidence)) / (1 + Z ** 2 / evidence)
+  const half =
+    (Z / (1 + Z ** 2 / evidence)) * Math.sqrt((value * (1 - value)) / evidence + Z ** 2 / (4 * evidence ** 2))
+  const [low, high] = [Math.min(score.low, centre - half), Math.max(score.high, centre + half)]
+  return { value, low: Math.max(0, Math.min(low, value)), high: Math.min(1, Math.max(high, value)) }
+}

@@ -1,0 +1,229 @@
+/**
+ * Scores of a model on rows, as scikit-learn defines them. Pure functions on typed arrays; row weights are optional and
+ * a weight of 2 equals the row twice. A metric that these rows cannot give (one class only, no weight) is NaN here; the
+ * document leaves it out and says why.
+ */
+import type { Ranking } from './ranking.js'
+
+/** Weights of rows, all at least 0; undefined is 1 for each. */
+export type RowWeights = Float64Array | undefined
+
+/**
+ * ROC-AUC: the chance that a positive row scores above a negative one, ties counting half.
+ * NaN where either class has no weight.
+ */
+export function rocAuc(ranking: Ranking, weights?: RowWeights): number {
+  const { order, positive, ends } = ranking
+  let place = 0
+  let positives = 0
+  let negatives = 0
+  let above = 0
+  for (let group = 0; group < ends.length; group++) {
+    const end = ends[group]!
+    let groupPositives = 0
+    let groupNegatives = 0
+    for (; place < end; place++) {
+      const weight = weights === undefined ? 1 : weights[order[place]!]!
+      if (positive[place] === 1) groupPositives += weight
+      else groupNegatives += weight
+    }
+    above += groupNegatives * (positives + groupPositives / 2)
+    positives += groupPositives
+    negatives += groupNegatives
+  }
+  return positives > 0 && negatives > 0 ? above / (positives * negatives) : NaN
+}
+
+/**
+ * Average precision: the sum over thresholds of (recall gained) x precision, without interpolation.
+ * NaN where no positive row has weight.
+ */
+export function averagePrecision(ranking: Ranking, weights?: RowWeights): number {
+  const { order, positive, ends } = ranking
+  let place = 0
+  let positives = 0
+  let all = 0
+  let sum = 0
+  for (let group = 0; group < ends.length; group++) {
+    const end = ends[group]!
+    let gained = 0
+    for (; place < end; place++) {
+      const weight = weights === undefined ? 1 : weights[order[place]!]!
+      all += weight
+      if (positive[place] === 1) gained += weight
+    }
+    if (gained > 0) {
+      positives += gained
+      sum += (gained * positives) / all
+    }
+  }
+  return positives > 0 ? sum / positives : NaN
+}
+
+/** Weight of rows by true class (row of the matrix) and predicted class (column), [classes x classes], row-major. */
+export function confusionMatrix(
+  labels: Int32Array,
+  predicted: Int32Array,
+  classes: number,
+  weights?: RowWeights,
+  out: Float64Array = new Float64Array(classes * classes),
+): Float64Array {
+  out.fill(0)
+  for (let i = 0; i < labels.length; i++)
+    out[labels[i]! * classes + predicted[i]!]! += weights === undefined ? 1 : weights[i]!
+  return out
+}
+
+/** Share of the weight that is predicted right. */
+export function accuracy(confusion: Float64Array, classes: number): number {
+  let right = 0
+  let all = 0
+  for (let i = 0; i < confusion.length; i++) {
+    all += confusion[i]!
+    if (i % (classes + 1) === 0) right += confusion[i]!
+  }
+  return right / all
+}
+
+/** Mean recall over the classes that have rows. */
+export function balancedAccuracy(confusion: Float64Array, classes: number): number {
+  let sum = 0
+  let present = 0
+  for (let c = 0; c < classes; c++) {
+    const rows = rowSum(confusion, classes, c)
+    if (rows === 0) continue
+    sum += confusion[c * (classes + 1)]! / rows
+    present++
+  }
+  return sum / present
+}
+
+export interface PrecisionRecall {
+  readonly precision: number
+  readonly recall: number
+  readonly f1: number
+}
+
+/**
+ * Precision, recall and F1 of class `positive`; without it the plain mean over the classes that are true or predicted
+ * somewhere. What would be 0/0 is 0, as in scikit-learn, but recall and F1 of a positive class without rows are NaN.
+ */
+export function precisionRecall(confusion: Float64Array, classes: number, positive?: number): PrecisionRecall {
+  if (positive !== undefined) {
+    const one = ofClass(confusion, classes, positive)
+    return one.rows > 0 ? one : { precision: one.precision, recall: NaN, f1: NaN }
+  }
+  let [precision, recall, f1, present] = [0, 0, 0, 0]
+  for (let c = 0; c < classes; c++) {
+    const one = ofClass(confusion, classes, c)
+    if (one.rows === 0 && one.predicted === 0) continue
+    precision += one.precision
+    recall += one.recall
+    f1 += one.f1
+    present++
+  }
+  return { precision: precision / present, recall: recall / present, f1: f1 / present }
+}
+
+function ofClass(confusion: Float64Array, classes: number, c: number) {
+  const right = confusion[c * (classes + 1)]!
+  const rows = rowSum(confusion, classes, c)
+  let predicted = 0
+  for (let row = 0; row < classes; row++) predicted += confusion[row * classes + c]!
+  return {
+    rows,
+    predicted,
+    precision: predicted > 0 ? right / predicted : 0,
+    recall: rows > 0 ? right / rows : 0,
+    f1: rows + predicted > 0 ? (2 * right) / (rows + predicted) : 0,
+  }
+}
+
+function rowSum(confusion: Float64Array, classes: number, c: number): number {
+  let sum = 0
+  for (let column = 0; column < classes; column++) sum += confusion[c * classes + column]!
+  return sum
+}
+
+/**
+ * -ln of the probability given to the true class, a row. Probabilities are clipped to 2^-52 from 0 and 1, so a model
+ * that is sure and wrong costs 36, not infinity.
+ */
+export function logLosses(
+  labels: Int32Array,
+  probabilities: Float32Array | Float64Array,
+  classes: number,
+): Float64Array {
+  const losses = new Float64Array(labels.length)
+  for (let i = 0; i < labels.length; i++) {
+    const p = probabilities[i * classes + labels[i]!]!
+    losses[i] = -Math.log(Math.min(1 - Number.EPSILON, Math.max(Number.EPSILON, p)))
+  }
+  return losses
+}
+
+/**
+ * Brier score a row: with `positive`, (its probability - whether the row is)²; without, half the sum of squares over the
+ * classes, so both lie in 0 to 1.
+ */
+export function brierLosses(
+  labels: Int32Array,
+  probabilities: Float32Array | Float64Array,
+  classes: number,
+  positive?: number,
+): Float64Array {
+  const losses = new Float64Array(labels.length)
+  for (let i = 0; i < labels.length; i++) {
+    if (positive !== undefined) {
+      losses[i] = (probabilities[i * classes + positive]! - (labels[i] === positive ? 1 : 0)) ** 2
+      continue
+    }
+    let sum = 0
+    for (let c = 0; c < classes; c++) sum += (probabilities[i * classes + c]! - (labels[i] === c ? 1 : 0)) ** 2
+    losses[i] = sum / 2
+  }
+  return losses
+}
+
+/** Weighted mean; NaN without weight. */
+export function mean(values: Float64Array, weights?: RowWeights): number {
+  let sum = 0
+  let all = 0
+  for (let i = 0; i < values.length; i++) {
+    const weight = weights === undefined ? 1 : weights[i]!
+    sum += weight * values[i]!
+    all += weight
+  }
+  return sum / all
+}
+
+export interface RegressionScores {
+  readonly mae: number
+  readonly rmse: number
+  /** 1 - squared error / squared distance from the mean; NaN where all true values are the same. */
+  readonly r2: number
+}
+
+/** Mean absolute error, root mean squared error and R² in two passes. */
+export function regressionScores(
+  actual: Float64Array,
+  predicted: Float32Array | Float64Array,
+  weights?: RowWeights,
+): RegressionScores {
+  const centre = mean(actual, weights)
+  let [all, absolute, squared, spread] = [0, 0, 0, 0]
+  let [min, max] = [Infinity, -Infinity]
+  for (let i = 0; i < actual.length; i++) {
+    const weight = weights === undefined ? 1 : weights[i]!
+    if (weight === 0) continue
+    const error = predicted[i]! - actual[i]!
+    all += weight
+    absolute += weight * Math.abs(error)
+    squared += weight * error * error
+    spread += weight * (actual[i]! - centre) ** 2
+    if (actual[i]! < min) min = actual[i]!
+    if (actual[i]! > max) max = actual[i]!
+  }
+  // A constant column's spread need not be 0 in floating point: its mean is rounded.
+  return { mae: absolute / all, rmse: Math.sqrt(squared / all), r2: max > min ? 1 - squared / spread : NaN }
+}

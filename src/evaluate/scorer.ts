@@ -1,0 +1,175 @@
+/** All metrics of one model on one set of rows, prepared so that they can be taken again under other row weights. */
+import {
+  accuracy,
+  averagePrecision,
+  balancedAccuracy,
+  brierLosses,
+  logLosses,
+  precisionRecall,
+  regressionScores,
+  rocAuc,
+} from './metrics.js'
+import { rankRows, type Ranking } from './ranking.js'
+
+export interface Scorer {
+  readonly names: readonly string[]
+  readonly rows: number
+  /** By metric, the rows that it rests on (those of the rarer class, …); Infinity where it is no share. */
+  readonly evidence: readonly number[]
+  /** Passes over the rows that `score` takes: what a replicate costs. */
+  readonly passes: number
+  /** Writes one value a name into `out`; NaN where the weighted rows cannot give it. */
+  score(weights: Float64Array, out: Float64Array): void
+}
+
+export interface Classified {
+  /** Class index, a row. */
+  readonly labels: Int32Array
+  /** [rows, classes], row-major. */
+  readonly probabilities: Float32Array | Float64Array
+  /** Class index, a row. */
+  readonly predicted: Int32Array
+  readonly classes: number
+  /** Two classes: index of the positive one. Undefined: means over the classes. */
+  readonly positive: number | undefined
+}
+
+export const CLASSIFICATION_METRICS = [
+  'accuracy',
+  'balanced_accuracy',
+  'precision',
+  'recall',
+  'f1',
+  'roc_auc',
+  'average_precision',
+  'log_loss',
+  'brier',
+] as const
+
+/** Sorts once; each `score` is then a few passes. `only` restricts it to some of CLASSIFICATION_METRICS. */
+export function classificationScorer(
+  model: Classified,
+  only: readonly string[] = CLASSIFICATION_METRICS,
+  ranking?: Ranking,
+): Scorer {
+  const { labels, predicted, classes, positive } = model
+  const rows = labels.length
+  const names = CLASSIFICATION_METRICS.filter((name) => only.includes(name))
+  const wants = (...some: string[]) => some.some((name) => only.includes(name))
+
+  const questions = positive === undefined ? Array.from({ length: classes }, (_, c) => c) : [positive]
+  const rankings = !wants('roc_auc', 'average_precision')
+    ? []
+    : ranking !== undefined
+      ? [ranking]
+      : questions.map((c) => rankRows(classColumn(model.probabilities, classes, c), (row) => labels[row] === c))
+  const logs = wants('log_loss') ? logLosses(labels, model.probabilities, classes) : undefined
+  const squares = wants('brier') ? brierLosses(labels, model.probabilities, classes, positive) : undefined
+  const cells = new Int32Array(rows)
+  for (let i = 0; i < rows; i++) cells[i] = labels[i]! * classes + predicted[i]!
+  const confusion = new Float64Array(classes * classes)
+
+  const counts = new Array<number>(classes).fill(0)
+  for (const label of labels) counts[label]!++
+  const rarest = Math.min(...counts.filter((count) => count > 0))
+  const evidence: Record<string, number> = {
+    accuracy: rows,
+    balanced_accuracy: rarest,
+    precision: positive === undefined ? rarest : predicted.reduce((n, c) => n + (c === positive ? 1 : 0), 0),
+    recall: positive === undefined ? rarest : counts[positive]!,
+    f1: positive === undefined ? rarest : counts[positive]!,
+    roc_auc: rarest,
+    average_precision: positive === undefined ? rarest : counts[positive]!,
+  }
+
+  const value: Record<string, number> = {}
+  return {
+    names,
+    rows,
+    evidence: names.map((name) => evidence[name] ?? Infinity),
+    passes: 1 + rankings.length * (wants('roc_auc') && wants('average_precision') ? 2 : 1),
+    score(weights, out) {
+      confusion.fill(0)
+      let [all, log, square] = [0, 0, 0]
+      for (let i = 0; i < rows; i++) {
+        const weight = weights[i]!
+        confusion[cells[i]!]! += weight
+        all += weight
+        if (logs !== undefined) log += weight * logs[i]!
+        if (squares !== undefined) square += weight * squares[i]!
+      }
+      value['accuracy'] = accuracy(confusion, classes)
+      value['balanced_accuracy'] = balancedAccuracy(confusion, classes)
+      Object.assign(value, precisionRecall(confusion, classes, positive))
+      if (wants('roc_auc')) value['roc_auc'] = meanOfKnown(rankings, (r) => rocAuc(r, weights))
+      if (wants('average_precision'))
+        value['average_precision'] = meanOfKnown(rankings, (r) => averagePrecision(r, weights))
+      value['log_loss'] = log / all
+      value['brier'] = square / all
+      for (let m = 0; m < names.length; m++) out[m] = value[names[m]!]!
+    },
+  }
+}
+
+/** The mean over the one-against-the-rest questions that the rows can answer. */
+function meanOfKnown(rankings: readonly Ranking[], metric: (ranking: Ranking) => number): number {
+  let [sum, known] = [0, 0]
+  for (const ranking of rankings) {
+    const value = metric(ranking)
+    if (Number.isNaN(value)) continue
+    sum += value
+    known++
+  }
+  return known > 0 ? sum / known : NaN
+}
+
+/** One class's probabilities. */
+export function classColumn(
+  probabilities: Float32Array | Float64Array,
+  classes: number,
+  c: number,
+): Float32Array | Float64Array {
+  const rows = probabilities.length / classes
+  const column = probabilities instanceof Float32Array ? new Float32Array(rows) : new Float64Array(rows)
+  for (let i = 0; i < rows; i++) column[i] = probabilities[i * classes + c]!
+  return column
+}
+
+export const REGRESSION_METRICS = ['mae', 'rmse', 'r2'] as const
+
+/** MAE, RMSE and R² of predictions. */
+export function regressionScorer(actual: Float64Array, predicted: Float32Array | Float64Array): Scorer {
+  return {
+    names: REGRESSION_METRICS,
+    rows: actual.length,
+    evidence: REGRESSION_METRICS.map(() => Infinity),
+    passes: 2,
+    score(weights, out) {
+      const { mae, rmse, r2 } = regressionScores(actual, predicted, weights)
+      out[0] = mae
+      out[1] = rmse
+      out[2] = r2
+    },
+  }
+}
+
+/** The class each row is given: with `positive`, by its probability >= threshold; else the most probable, first of equals. */
+export function decide(
+  probabilities: Float32Array | Float64Array,
+  classes: number,
+  positive: number | undefined,
+  threshold = 0.5,
+): Int32Array {
+  const rows = probabilities.length / classes
+  const decided = new Int32Array(rows)
+  if (classes === 2 && positive !== undefined) {
+    for (let i = 0; i < rows; i++) decided[i] = probabilities[i * 2 + positive]! >= threshold ? positive : 1 - positive
+    return decided
+  }
+  for (let i = 0; i < rows; i++) {
+    let best = 0
+    for (let c = 1; c < classes; c++) if (probabilities[i * classes + c]! > probabilities[i * classes + best]!) best = c
+    decided[i] = best
+  }
+  return decided
+}

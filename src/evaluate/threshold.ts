@@ -1,0 +1,72 @@
+/** The probability from which a two-class model says yes, chosen on validation rows (never on test rows). */
+import type { Ranking } from './ranking.js'
+import type { RowWeights } from './metrics.js'
+
+export type ThresholdRule = 'f1' | 'accuracy' | 'balanced_accuracy'
+
+export interface Threshold {
+  /** A row is positive from this probability on; exact in 32-bit floats, so every engine decides alike. */
+  readonly value: number
+  /** In words. */
+  readonly rule: string
+}
+
+/**
+ * The threshold that maximises `rule` on the ranked validation rows. Every cut between two neighbouring scores decides
+ * the same, so the midpoint stands for it; of equally good cuts the one nearest 0.5 is taken (then the lower).
+ * Rows of one class, or none, can't choose: 0.5.
+ */
+export function chooseThreshold(rule: ThresholdRule, ranking: Ranking, weights?: RowWeights): Threshold {
+  const { order, positive, scores, ends } = ranking
+  let [positives, negatives] = [0, 0]
+  for (let place = 0; place < order.length; place++) {
+    const weight = weights === undefined ? 1 : weights[order[place]!]!
+    if (positive[place] === 1) positives += weight
+    else negatives += weight
+  }
+  if (!(positives > 0 && negatives > 0))
+    return { value: 0.5, rule: `0.5, because the validation rows hold one class only (wanted: highest ${rule})` }
+
+  let best = { value: NaN, score: -Infinity }
+  let [right, wrong, place] = [0, 0, 0] // weight of positives and of negatives at or above the cut
+  for (let cut = 0; cut <= scores.length; cut++) {
+    const score = scoreOf(rule, right, wrong, positives, negatives)
+    const value = midpoint(scores[cut - 1], scores[cut])
+    const near = Math.abs(value - 0.5) - Math.abs(best.value - 0.5)
+    // Sums in another order differ in the last bits: equal within 1e-12 is equal.
+    if (score > best.score + 1e-12 || (score > best.score - 1e-12 && (near < 0 || (near === 0 && value < best.value))))
+      best = { value, score: Math.max(score, best.score) }
+    if (cut === scores.length) break
+    for (; place < ends[cut]!; place++) {
+      const weight = weights === undefined ? 1 : weights[order[place]!]!
+      if (positive[place] === 1) right += weight
+      else wrong += weight
+    }
+  }
+  return { value: best.value, rule: `highest ${rule.replace('_', ' ')} on validation rows` }
+}
+
+function scoreOf(rule: ThresholdRule, right: number, wrong: number, positives: number, negatives: number): number {
+  switch (rule) {
+    case 'f1':
+      return (2 * right) / (positives + right + wrong)
+    case 'accuracy':
+      return (right + negatives - wrong) / (positives + negatives)
+    case 'balanced_accuracy':
+      return (right / positives + 1 - wrong / negatives) / 2
+  }
+}
+
+/**
+ * A 32-bit float above `below` and at most `above`, halfway where it can be. Ends: above all scores (nothing is
+ * positive) halfway to 1, or 2 where 1 is a score; below all of them (everything is positive) halfway to 0.
+ */
+function midpoint(above: number | undefined, below: number | undefined): number {
+  if (above === undefined) return below! < 1 ? between(1, below!) : 2
+  return between(above, below ?? 0)
+}
+
+function between(above: number, below: number): number {
+  const middle = Math.fround((above + below) / 2)
+  return middle > below && middle <= above ? middle : above
+}
