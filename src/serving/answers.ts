@@ -1,0 +1,37 @@
+/** What an error is to a client: a status and one line that can be acted on. Never a stack trace. */
+import type { FastifyError } from 'fastify'
+import { type ErrorCode, MillraceError } from '../core/errors.js'
+
+const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
+  MR_REQUEST_SHAPE: 400,
+  MR_REQUEST_COLUMN: 400,
+  MR_REQUEST_VALUE: 400,
+  MR_REQUEST_TOO_LARGE: 413,
+  MR_SERVER_BUSY: 429,
+  MR_SERVER_STOPPING: 503,
+  MR_PREDICT_WORKER: 503,
+}
+
+export interface Answer {
+  readonly status: number
+  /** For `{"error": …}`. */
+  readonly message: string
+  /** True where the fault is the server's, and belongs into its log. */
+  readonly fault: boolean
+}
+
+export function answerTo(error: unknown, bodyLimit: number): Answer {
+  if (error instanceof MillraceError) {
+    const status = STATUS[error.code] ?? 500
+    const hint = error.hint === undefined ? '' : ` (${error.hint})`
+    return { status, message: `${error.code}: ${error.message}${hint}`, fault: status >= 500 }
+  }
+  const { statusCode, code, message } = error as Partial<FastifyError>
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return { status: 413, message: `the body is longer than ${bodyLimit} bytes, the most that is read`, fault: false }
+  if (code === 'FST_ERR_CTP_INVALID_CONTENT_LENGTH')
+    return { status: 400, message: 'the body is shorter or longer than its Content-Length', fault: false }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return { status: statusCode, message: message ?? 'the request cannot be understood', fault: false }
+  return { status: 500, message: 'the server failed; its log says why', fault: true }
+}

@@ -1,0 +1,220 @@
+/**
+ * Gathers the rows of all requests that arrived in one turn of the event loop into one run of the model. There is no
+ * timer: a request that is alone runs in the next turn, so batching adds no latency.
+ */
+import { MillraceError } from '../core/errors.js'
+import type { RecordBatch, Vector } from '../core/table.js'
+import type { Predictions, Predictor } from './predictor.js'
+
+export interface BatcherOptions {
+  /** The most rows of one run; default 256. */
+  readonly maxBatch?: number
+  /** The most rows that wait; more are refused with MR_SERVER_BUSY. Default 100,000. */
+  readonly maxQueue?: number
+  /** Called after each run with its rows. */
+  readonly onBatch?: (rows: number) => void
+}
+
+interface Waiting {
+  readonly batch: RecordBatch
+  readonly signal: AbortSignal | undefined
+  /** Rows that were given to a run, and rows that came back. */
+  taken: number
+  done: number
+  settled: boolean
+  /** Of a request cut into parts: each part's first row and predictions, in any order. */
+  readonly parts: { readonly start: number; readonly predictions: Predictions }[]
+  resolve(predictions: Predictions): void
+  reject(error: unknown): void
+}
+
+interface Share {
+  readonly request: Waiting
+  readonly start: number
+  readonly end: number
+}
+
+/** Runs under way at once: one on this thread and one on the predictor's worker. */
+const CONCURRENT_RUNS = 2
+
+export class Batcher {
+  private queue: Waiting[] = []
+  private scheduled = false
+  private runs = 0
+  private stopped = false
+  private idle: (() => void) | undefined
+  private readonly maxBatch: number
+  private readonly maxQueue: number
+  /** Rows that wait or run. */
+  rows = 0
+
+  constructor(
+    private readonly predictor: Predictor,
+    private readonly options: BatcherOptions = {},
+  ) {
+    this.maxBatch = options.maxBatch ?? 256
+    this.maxQueue = options.maxQueue ?? 100_000
+  }
+
+  /**
+   * Predictions of one request's rows. A request of more rows than a run may have goes in parts, between which other
+   * requests have their turn. Throws what the predictor throws, MR_SERVER_BUSY, MR_SERVER_STOPPING, MR_CANCELLED.
+   */
+  predict(batch: RecordBatch, signal?: AbortSignal): Promise<Predictions> {
+    if (this.stopped) return Promise.reject(new MillraceError('MR_SERVER_STOPPING', 'the model is being closed'))
+    if (this.rows > 0 && this.rows + batch.rows > this.maxQueue)
+      return Promise.reject(
+        new MillraceError('MR_SERVER_BUSY', `${this.rows} rows are waiting; at most ${this.maxQueue} may`, {
+          retryable: true,
+        }),
+      )
+    if (batch.rows === 0) return this.predictor.predict(batch, signal)
+    this.rows += batch.rows
+    return new Promise((resolve, reject) => {
+      this.queue.push({ batch, signal, taken: 0, done: 0, settled: false, parts: [], resolve, reject })
+      this.schedule()
+    })
+  }
+
+  /** Refuses new requests and waits for those that it has. */
+  async stop(): Promise<void> {
+    this.stopped = true
+    if (this.rows > 0) await new Promise<void>((resolve) => (this.idle = resolve))
+  }
+
+  private schedule(): void {
+    if (this.scheduled || this.runs >= CONCURRENT_RUNS || this.queue.length === 0) return
+    this.scheduled = true
+    setImmediate(() => {
+      this.scheduled = false
+      void this.run(this.take())
+    })
+  }
+
+  /** The next run's rows: whole requests in order of arrival, and a part of one that does not fit. */
+  private take(): Share[] {
+    const shares: Share[] = []
+    const { queue } = this
+    let room = this.maxBatch
+    let taken = 0
+    for (; taken < queue.length && room > 0; taken++) {
+      const request = queue[taken] as Waiting
+      if (request.signal?.aborted) this.settle(request, new MillraceError('MR_CANCELLED', 'the client went away'))
+      if (request.settled) continue
+      const left = request.batch.rows - request.taken
+      // a request that fits into a run of its own is not cut
+      if (left > room && left <= this.maxBatch && shares.length > 0) break
+      const rows = Math.min(left, room)
+      shares.push({ request, start: request.taken, end: request.taken + rows })
+      request.taken += rows
+      room -= rows
+    }
+    this.queue = queue.slice(taken)
+    // what is left of a long request goes to the end, so that others have their turn
+    for (const { request } of shares) if (request.taken < request.batch.rows) this.queue.push(request)
+    return shares
+  }
+
+  private async run(shares: readonly Share[]): Promise<void> {
+    if (shares.length === 0) return this.schedule()
+    this.runs++
+    this.schedule()
+    await this.predictShares(shares)
+    this.runs--
+    this.schedule()
+  }
+
+  private async predictShares(shares: readonly Share[]): Promise<void> {
+    const batch = gather(shares)
+    let predictions: Predictions
+    try {
+      predictions = await this.predictor.predict(batch)
+    } catch (error) {
+      // one request's rows must not fail another's: each again on its own
+      if (shares.length > 1) for (const share of shares) await this.predictShares([share])
+      else this.settle((shares[0] as Share).request, error)
+      return
+    }
+    this.options.onBatch?.(batch.rows)
+    let from = 0
+    for (const { request, start, end } of shares) {
+      const to = from + end - start
+      request.done += end - start
+      request.parts.push({ start, predictions: shares.length === 1 ? predictions : slice(predictions, from, to) })
+      if (request.done === request.batch.rows) this.settle(request)
+      from = to
+    }
+  }
+
+  /** Answers a request once; what is left of a failed one is skipped where the queue meets it. */
+  private settle(request: Waiting, error?: unknown): void {
+    if (request.settled) return
+    request.settled = true
+    this.rows -= request.batch.rows
+    if (error === undefined) request.resolve(join(request.parts))
+    else request.reject(error)
+    if (this.rows === 0) this.idle?.()
+  }
+}
+
+function gather(shares: readonly Share[]): RecordBatch {
+  const [first] = shares as [Share]
+  const { schema } = first.request.batch
+  if (shares.length === 1 && first.start === 0 && first.end === first.request.batch.rows) return first.request.batch
+  const rows = shares.reduce((sum, { start, end }) => sum + end - start, 0)
+  const columns = schema.map((_, c) => {
+    const source = first.request.batch.columns[c] as Vector
+    if (source instanceof Float64Array) return fill(new Float64Array(rows), shares, c)
+    if (source instanceof BigInt64Array) return fill(new BigInt64Array(rows), shares, c)
+    return fill(new Array<string>(rows), shares, c)
+  })
+  return { schema, rows, columns }
+}
+
+/** Element by element: most requests have one row, for which `set` and `subarray` cost more than they save. */
+function fill<T extends Float64Array | BigInt64Array | string[]>(
+  target: T,
+  shares: readonly Share[],
+  column: number,
+): T {
+  let at = 0
+  for (const { request, start, end } of shares) {
+    const source = request.batch.columns[column] as T
+    for (let r = start; r < end; r++) target[at++] = source[r] as T[number]
+  }
+  return target
+}
+
+function slice({ rows, labels, probabilities, values }: Predictions, start: number, end: number): Predictions {
+  const width = probabilities ? probabilities.length / rows : 0
+  return {
+    rows: end - start,
+    ...(labels && { labels: labels.slice(start, end) }),
+    ...(probabilities && { probabilities: probabilities.subarray(start * width, end * width) }),
+    ...(values && { values: values.subarray(start, end) }),
+  }
+}
+
+function join(parts: Waiting['parts']): Predictions {
+  const [first] = parts
+  if (first && parts.length === 1) return first.predictions
+  const ordered = parts.toSorted((a, b) => a.start - b.start).map(({ predictions }) => predictions)
+  const has = (key: 'labels' | 'probabilities' | 'values'): boolean => ordered[0]?.[key] !== undefined
+  return {
+    rows: ordered.reduce((sum, { rows }) => sum + rows, 0),
+    ...(has('labels') && { labels: ordered.flatMap(({ labels }) => labels ?? []) }),
+    ...(has('probabilities') && { probabilities: concatenate(ordered.map((part) => part.probabilities!)) }),
+    ...(has('values') && { values: concatenate(ordered.map((part) => part.values!)) }),
+  }
+}
+
+function concatenate<T extends Float32Array | Float64Array>(arrays: readonly T[]): T {
+  const length = arrays.reduce((sum, array) => sum + array.length, 0)
+  const all = arrays[0] instanceof Float64Array ? new Float64Array(length) : new Float32Array(length)
+  let at = 0
+  for (const array of arrays) {
+    all.set(array, at)
+    at += array.length
+  }
+  return all as T
+}

@@ -1,0 +1,83 @@
+/** The `millrace` entry of a model file, checked field by field: it comes from outside and decides how rows are read. */
+import type { ModelMetadata } from '../core/documents.js'
+import { MillraceError } from '../core/errors.js'
+import type { ColumnType, Field, Task } from '../core/schema.js'
+
+const TYPES: readonly ColumnType[] = ['number', 'integer', 'boolean', 'text', 'timestamp', 'date']
+
+function fail(what: string): never {
+  throw new MillraceError('MR_MODEL_FILE_METADATA', `the model file's metadata cannot be used: ${what}`, {
+    hint: 'Millrace runs model files that it made: `millrace run` writes one, `millrace export` copies it out',
+  })
+}
+
+/** @param json the entry's text; undefined where the file has none. Throws MR_MODEL_FILE_METADATA. */
+export function parseMetadata(json: string | undefined): ModelMetadata {
+  if (json === undefined) fail('it has no "millrace" entry, so its columns and classes are unknown')
+  let value: unknown
+  try {
+    value = JSON.parse(json)
+  } catch {
+    fail('its "millrace" entry is not JSON')
+  }
+  const entry = record(value, 'millrace')
+  if (entry['format'] !== 1) fail(`its format is ${JSON.stringify(entry['format'])}; this version reads format 1`)
+  const threshold = entry['threshold']
+  if (threshold !== undefined && (typeof threshold !== 'number' || !(threshold >= 0 && threshold <= 1)))
+    fail('threshold is not a number from 0 to 1')
+  const seed = entry['seed']
+  if (typeof seed !== 'number' || !Number.isFinite(seed)) fail('seed is not a number')
+  return {
+    format: 1,
+    name: text(entry['name'], 'name'),
+    version: text(entry['version'], 'version'),
+    task: task(entry['task']),
+    label: text(entry['label'], 'label'),
+    inputs: fields(entry['inputs']),
+    ...(threshold === undefined ? {} : { threshold }),
+    seed,
+    digests: texts(entry['digests'], 'digests'),
+    engines: texts(entry['engines'], 'engines'),
+  }
+}
+
+function record(value: unknown, where: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) fail(`${where} is not an object`)
+  return value as Record<string, unknown>
+}
+
+function text(value: unknown, where: string): string {
+  return typeof value === 'string' ? value : fail(`${where} is not a text`)
+}
+
+function texts(value: unknown, where: string): Readonly<Record<string, string>> {
+  // fromEntries defines properties, so a key `__proto__` stays a plain key
+  return Object.fromEntries(
+    Object.entries(record(value ?? {}, where)).map(([key, item]) => [key, text(item, `${where}.${key}`)]),
+  )
+}
+
+function task(value: unknown): Task {
+  const { kind, classes, positive } = record(value, 'task')
+  if (kind === 'regression') return { kind }
+  if (kind !== 'classification') fail(`task.kind is ${JSON.stringify(kind)}, not classification or regression`)
+  if (!Array.isArray(classes) || classes.length === 0) fail('task.classes is not a list of names')
+  const names = classes.map((name, i) => text(name, `task.classes[${i}]`))
+  if (new Set(names).size !== names.length) fail('task.classes names a class twice')
+  if (positive !== undefined && positive !== null && !names.includes(positive as string))
+    fail('task.positive is not one of the classes')
+  return { kind, classes: names, positive: typeof positive === 'string' ? positive : undefined }
+}
+
+function fields(value: unknown): readonly Field[] {
+  if (!Array.isArray(value) || value.length === 0) fail('inputs is not a list of columns')
+  const seen = new Set<string>()
+  return value.map((item, i) => {
+    const { name, type } = record(item, `inputs[${i}]`)
+    const column = text(name, `inputs[${i}].name`)
+    if (seen.has(column)) fail(`inputs names the column "${column}" twice`)
+    seen.add(column)
+    if (!TYPES.includes(type as ColumnType)) fail(`inputs[${i}].type is ${JSON.stringify(type)}`)
+    return { name: column, type: type as ColumnType }
+  })
+}

@@ -1,0 +1,159 @@
+/** The prediction server: limits, token, errors and draining around the routes. */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { isIP } from 'node:net'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { MillraceError } from '../core/errors.js'
+import { answerTo } from './answers.js'
+import { ServerMetrics } from './metrics.js'
+import type { ServedModels, ServerLog } from './models.js'
+import { addRoutes, OPEN_ROUTES } from './routes.js'
+
+export interface ServerLimits {
+  /** Bytes of a request's body; default 16 MiB. */
+  readonly body?: number
+  /** Milliseconds until a request's headers, and all of the request, must be there; defaults 10,000 and 60,000. */
+  readonly headersTimeout?: number
+  readonly requestTimeout?: number
+}
+
+export interface ServerOptions {
+  readonly models: ServedModels
+  /** Shown by /version and /v2. */
+  readonly version: string
+  /** Requests, except for health, must bring it as `Authorization: Bearer`. */
+  readonly token?: string
+  readonly limits?: ServerLimits
+  readonly logger?: ServerLog
+}
+
+export interface RunningServer {
+  /** `http://host:port`. */
+  readonly address: string
+  readonly app: FastifyInstance
+  /** Stops accepting, answers what it has, then closes server and models; after `deadlineMs` (10,000) cuts what is left. */
+  stop(deadlineMs?: number): Promise<void>
+}
+
+const BODY_LIMIT = 16 * 1024 * 1024
+
+/** The server without a socket; `app.inject` answers requests. `drain()` makes it not ready and ends connections. */
+export function buildServer(options: ServerOptions): { readonly app: FastifyInstance; readonly drain: () => void } {
+  const { models, limits = {}, logger, token } = options
+  const bodyLimit = limits.body ?? BODY_LIMIT
+  const metrics = new ServerMetrics()
+  models.onBatch = (model, rows) => metrics.batch(model, rows)
+  let draining = false
+  const prefix = randomBytes(4).toString('hex')
+  let requests = 0
+
+  const app = Fastify({
+    logger: false,
+    bodyLimit,
+    requestTimeout: limits.requestTimeout ?? 60_000,
+    http: { headersTimeout: limits.headersTimeout ?? 10_000, connectionsCheckingInterval: 1_000 },
+    keepAliveTimeout: 72_000,
+    forceCloseConnections: 'idle',
+    // a request that comes in on an open connection while draining is answered, not refused
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 500 },
+    genReqId: ({ headers }) => {
+      const given = headers['x-request-id']
+      return typeof given === 'string' && /^[\w.:/+=-]{1,128}$/.test(given)
+        ? given
+        : `${prefix}-${(++requests).toString(36)}`
+    },
+  })
+
+  // rows may have columns called `__proto__`: the readers take own properties only, so plain JSON.parse is safe
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_, body, done) => {
+    try {
+      done(null, JSON.parse(body as string))
+    } catch (error) {
+      const what = body.length === 0 ? 'the body is empty' : `the body is not JSON: ${(error as Error).message}`
+      done(new MillraceError('MR_REQUEST_SHAPE', what))
+    }
+  })
+
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id)
+    if (draining) reply.header('connection', 'close')
+    const encoding = request.headers['content-encoding']
+    if (encoding !== undefined && encoding !== 'identity') {
+      reply.code(415).send({ error: `a body with Content-Encoding ${encoding} is not read; send it plain` })
+      return
+    }
+    done()
+  })
+  if (token !== undefined) addToken(app, token)
+
+  app.setErrorHandler((error, request, reply) => {
+    const { status, message, fault } = answerTo(error, bodyLimit)
+    if (fault) logger?.('error', `request ${request.id}, ${request.method} ${request.url}: ${(error as Error).stack}`)
+    if (status === 429 || status === 503) reply.header('retry-after', '1')
+    return reply.code(status).send({ error: message })
+  })
+  addRoutes(app, { models, metrics, version: options.version, ready: () => !draining })
+  return { app, drain: () => void (draining = true) }
+}
+
+/**
+ * Listens on loopback by default, port 8080; port 0 takes a free one.
+ * @throws MR_SERVER_TOKEN for a host that others can reach without a token; MR_SERVER_ADDRESS where it cannot listen
+ */
+export async function startServer(
+  options: ServerOptions & { readonly host?: string; readonly port?: number },
+): Promise<RunningServer> {
+  const { host = '127.0.0.1', port = 8080, models } = options
+  if (!isLoopback(host) && options.token === undefined)
+    throw new MillraceError(
+      'MR_SERVER_TOKEN',
+      `on ${host} others can reach the server, and it has no token; without one it listens on 127.0.0.1 only`,
+      { hint: 'give --token-file FILE with a secret, e.g. from `openssl rand -hex 32 > FILE`' },
+    )
+  const { app, drain } = buildServer(options)
+  let address: string
+  try {
+    address = await app.listen({ host, port })
+  } catch (cause) {
+    await app.close()
+    const { code } = cause as NodeJS.ErrnoException
+    const why = code === 'EADDRINUSE' ? 'another program listens there' : (code ?? (cause as Error).message)
+    throw new MillraceError('MR_SERVER_ADDRESS', `the server cannot listen on ${host}:${port}: ${why}`, {
+      cause,
+      hint: 'give another --port; 0 takes a free one',
+    })
+  }
+  let stopping: Promise<void> | undefined
+  const stop = async (deadlineMs: number): Promise<void> => {
+    drain()
+    const cut = setTimeout(() => {
+      options.logger?.('warn', `cutting connections that were not done after ${deadlineMs} ms`)
+      app.server.closeAllConnections()
+    }, deadlineMs)
+    await app.close()
+    clearTimeout(cut)
+    await models.close()
+  }
+  return { address, app, stop: (deadlineMs = 10_000) => (stopping ??= stop(deadlineMs)) }
+}
+
+/** True where only this machine can connect. */
+export function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host === '::1') return true
+  return isIP(host) === 4 && host.startsWith('127.')
+}
+
+/** Both sides are hashed first: equal lengths for the constant-time comparison, whatever was sent. */
+function addToken(app: FastifyInstance, token: string): void {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+  const wanted = digest(token)
+  app.addHook('onRequest', (request, reply, done) => {
+    const given = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
+    if (timingSafeEqual(digest(given), wanted) || OPEN_ROUTES.includes(request.routeOptions.url ?? '')) return done()
+    reply
+      .code(401)
+      .header('www-authenticate', 'Bearer realm="millrace"')
+      .send({ error: 'the request needs the header Authorization: Bearer TOKEN with the server’s token' })
+  })
+}

@@ -1,0 +1,86 @@
+/** One open ONNX Runtime session of a model file: feeds in, Predictions out, on the thread that calls. */
+import { InferenceSession, type Tensor } from 'onnxruntime-node'
+import type { ModelMetadata } from '../core/documents.js'
+import { MillraceError } from '../core/errors.js'
+import type { RecordBatch } from '../core/table.js'
+import { FeedMaker } from './feeds.js'
+import type { Predictions } from './predictor.js'
+
+export class ModelSession {
+  private readonly feedMaker: FeedMaker
+  private readonly outputs: readonly string[]
+
+  private constructor(
+    private readonly session: InferenceSession,
+    private readonly metadata: ModelMetadata,
+  ) {
+    this.feedMaker = new FeedMaker(metadata.inputs)
+    this.outputs = metadata.task.kind === 'regression' ? ['prediction'] : ['label', 'probability']
+  }
+
+  /** @param bytes of a file that readModelFile accepted. Throws MR_MODEL_FILE_LOAD where ONNX Runtime refuses it. */
+  static async open(bytes: Uint8Array, metadata: ModelMetadata, threads: number): Promise<ModelSession> {
+    try {
+      const session = await InferenceSession.create(bytes, {
+        intraOpNumThreads: threads,
+        interOpNumThreads: 1,
+        logSeverityLevel: 3,
+        // spinning threads would eat the core that the event loop runs on
+        extra: { session: { intra_op: { allow_spinning: '0' } } },
+      })
+      return new ModelSession(session, metadata)
+    } catch (cause) {
+      throw new MillraceError(
+        'MR_MODEL_FILE_LOAD',
+        `ONNX Runtime cannot open the model file of "${metadata.name}": ${(cause as Error).message}`,
+        { cause },
+      )
+    }
+  }
+
+  /** The batch's arrays must not change until the promise settles. Throws MR_PREDICT_COLUMN and MR_PREDICT_FAILED. */
+  async run(batch: RecordBatch): Promise<Predictions> {
+    if (batch.rows === 0) return this.empty()
+    const feeds = this.feedMaker.feeds(batch)
+    let results: InferenceSession.OnnxValueMapType
+    try {
+      results = await this.session.run(feeds, this.outputs)
+    } catch (cause) {
+      throw this.failed((cause as Error).message, cause)
+    }
+    return this.predictions(batch.rows, results)
+  }
+
+  async release(): Promise<void> {
+    await this.session.release()
+  }
+
+  private empty(): Predictions {
+    return this.metadata.task.kind === 'regression'
+      ? { rows: 0, values: new Float32Array(0) }
+      : { rows: 0, labels: [], probabilities: new Float32Array(0) }
+  }
+
+  private predictions(rows: number, results: Readonly<Record<string, Tensor>>): Predictions {
+    const { task } = this.metadata
+    if (task.kind === 'regression') {
+      const values = results['prediction']?.data as Float32Array | Float64Array
+      this.expect('prediction', values.length, rows)
+      return { rows, values }
+    }
+    const labels = results['label']?.data as string[]
+    const probabilities = results['probability']?.data as Float32Array
+    this.expect('label', labels.length, rows)
+    this.expect('probability', probabilities.length, rows * task.classes.length)
+    return { rows, labels, probabilities }
+  }
+
+  private expect(output: string, found: number, wanted: number): void {
+    if (found !== wanted)
+      throw this.failed(`its output "${output}" has ${found} values where the contract asks for ${wanted}`)
+  }
+
+  private failed(why: string, cause?: unknown): MillraceError {
+    return new MillraceError('MR_PREDICT_FAILED', `the model "${this.metadata.name}" failed: ${why}`, { cause })
+  }
+}
