@@ -4,13 +4,13 @@ export type FileFormat = 'parquet' | 'csv' | 'json'
 export type Compression = 'snappy' | 'zstd' | 'gzip' | 'none'
 export type Severity = 'warn' | 'drop' | 'fail'
 
-/** Keys are spelled as in the file. Sizes and rates keep their text and gain a parsed twin in `parsed`. */
+/** Keys are spelled as in the file. Sizes and rates keep their text; units.ts reads them. */
 export interface PipelineConfig {
   readonly pipeline_name: string
   readonly version: string
   readonly seed: number
-  /** The column to predict. */
-  readonly label: string
+  /** The column to predict. A file may do without; what trains asks `requireLabel` for it. */
+  readonly label?: string
   /** Two classes: the one whose probability is thresholded; the last in order if absent. */
   readonly positive?: string
   /** Identifies the row or the customer; keys the hash split. */
@@ -114,4 +114,10 @@ export interface PipelineConfig {
     readonly alert_thresholds: Readonly<Record<string, number>>
     readonly dashboard_url: string | null
   }
+  /** The search for the best settings of training; kept as it stands. */
+  readonly tuning?: Readonly<Record<string, Json>>
+  /** How the model is served; kept as it stands. */
+  readonly deploy?: Readonly<Record<string, Json>>
 }
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }

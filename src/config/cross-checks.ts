@@ -1,0 +1,126 @@
+/** What the keys of a pipeline file must be to each other. */
+import type { PipelineConfig } from './config.js'
+
+export interface CrossFault {
+  /** The keys it is about; it is not raised while one of them is faulty itself. The first that is set gives the place. */
+  readonly paths: readonly string[]
+  /** Path of the value, where a name in it may hold dots. */
+  readonly exact?: readonly (string | number)[]
+  readonly message: string
+  readonly hint?: string
+}
+
+export function crossChecks(config: PipelineConfig): readonly CrossFault[] {
+  return [...splitChecks(config), ...columnChecks(config), ...rangeChecks(config), ...orderChecks(config)]
+}
+
+function* splitChecks({ split, timestamp }: PipelineConfig): Iterable<CrossFault> {
+  const sum = split.train + split.validation + split.test
+  if (Math.abs(sum - 1) > 1e-9)
+    yield {
+      paths: ['split.train', 'split.validation', 'split.test'],
+      message:
+        `split.train ${split.train} + split.validation ${split.validation} + split.test ${split.test} ` +
+        `is ${Number(sum.toPrecision(12))}, it must be 1`,
+    }
+  if (split.method === 'group' && split.group === undefined)
+    yield {
+      paths: ['split.method', 'split.group'],
+      message: 'split.method is group, so split.group is required: the column whose rows stay together',
+    }
+  if (split.method !== 'group' && split.group !== undefined)
+    yield {
+      paths: ['split.group', 'split.method'],
+      message: `split.group is ${JSON.stringify(split.group)}, but split.method is ${split.method}`,
+      hint: 'write method: group, or remove the key',
+    }
+  if (split.method === 'time' && timestamp === undefined)
+    yield {
+      paths: ['split.method', 'timestamp'],
+      message: 'split.method is time, so timestamp is required: the column that says when a row happened',
+    }
+}
+
+function* columnChecks({ label, entity, timestamp, split, features, data }: PipelineConfig): Iterable<CrossFault> {
+  const lists = [
+    ['features.exclude', features.exclude],
+    ['features.include', features.include ?? []],
+    ['features.columns', Object.keys(features.columns)],
+  ] as const
+  for (const [path, names] of lists)
+    if (label !== undefined && names.includes(label))
+      yield {
+        paths: [path, 'label'],
+        exact: [...path.split('.'), path === 'features.columns' ? label : names.indexOf(label)],
+        message: `${path} names ${JSON.stringify(label)}, but that is the label, which is never a feature`,
+        hint: `remove it from ${path}`,
+      }
+  for (const [path, name] of [
+    ['entity', entity],
+    ['timestamp', timestamp],
+    ['split.group', split.group],
+  ] as const)
+    if (label !== undefined && name === label)
+      yield { paths: [path, 'label'], message: `${path} and label are both ${JSON.stringify(label)}` }
+  const excluded = new Set(features.exclude)
+  for (const name of [...(features.include ?? []), ...Object.keys(features.columns)])
+    if (excluded.has(name) && name !== label)
+      yield {
+        paths: ['features.exclude', 'features.include', 'features.columns'],
+        exact: ['features', 'exclude', features.exclude.indexOf(name)],
+        message: `features.exclude names ${JSON.stringify(name)}, but features.${features.include?.includes(name) ? 'include' : 'columns'} does too`,
+      }
+  const included = features.include && new Set(features.include)
+  for (const name of included ? Object.keys(features.columns) : [])
+    if (!included?.has(name))
+      yield {
+        paths: ['features.columns', 'features.include'],
+        exact: ['features', 'columns', name],
+        message: `features.columns has steps for ${JSON.stringify(name)}, but features.include does not name it`,
+      }
+  for (const [path, names] of [
+    ...lists.slice(0, 2),
+    ['data.partition_by', data.partition_by],
+    ['data.validation_rules.unique_columns', data.validation_rules.unique_columns],
+    ['data.validation_rules.required_columns', data.validation_rules.required_columns],
+    ['data.validation_rules.non_null_columns', data.validation_rules.non_null_columns],
+  ] as const) {
+    const twice = names.findIndex((name, i) => names.indexOf(name) < i)
+    if (twice >= 0)
+      yield {
+        paths: [path],
+        exact: [...path.split('.'), twice],
+        message: `${path} names ${JSON.stringify(names[twice])} twice`,
+      }
+  }
+}
+
+function* rangeChecks({ data }: PipelineConfig): Iterable<CrossFault> {
+  for (const [name, [low, high]] of Object.entries(data.validation_rules.value_ranges))
+    if (low > high)
+      yield {
+        paths: ['data.validation_rules.value_ranges'],
+        exact: ['data', 'validation_rules', 'value_ranges', name],
+        message: `the range of ${JSON.stringify(name)} is [${low}, ${high}], the minimum must not be above the maximum`,
+      }
+}
+
+function* orderChecks({ retry, gate, training }: PipelineConfig): Iterable<CrossFault> {
+  if (retry.initial_delay > retry.max_delay)
+    yield {
+      paths: ['retry.initial_delay', 'retry.max_delay'],
+      message: `retry.initial_delay ${retry.initial_delay} must not be above retry.max_delay ${retry.max_delay}`,
+    }
+  if (gate.minimum !== undefined && gate.metric === undefined)
+    yield {
+      paths: ['gate.minimum', 'gate.metric'],
+      message: `gate.minimum is ${gate.minimum}, so gate.metric is required: the score that must reach it`,
+    }
+  const regression = ['mae', 'rmse', 'r2']
+  if (gate.metric !== undefined && training.task !== 'auto')
+    if (regression.includes(gate.metric) !== (training.task === 'regression'))
+      yield {
+        paths: ['gate.metric', 'training.task'],
+        message: `gate.metric is ${gate.metric}, which is no score of ${training.task}`,
+      }
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest'
+import { golden } from '../../test/golden.js'
+import { fromYaml } from './load.js'
+import { detectMachine, planForMachine, requireRunnable } from './machine.js'
+import { CHAPTER_FILE } from './spec.test-data.js'
+
+const laptop = { cpus: 2, memory: 24e9, gpus: 0, platform: 'linux-x64' }
+const local = CHAPTER_FILE.replaceAll('s3://', '')
+
+describe('the plan for a machine', () => {
+  it('says what is different for a file made for a cluster', () => {
+    const plan = planForMachine(fromYaml(CHAPTER_FILE), laptop)
+    const problems = plan.problems.map((p) => `${p.code} ${p.message}\n  hint: ${p.hint}`)
+    golden('config/plan.txt', `${[...plan.notes, ...problems, JSON.stringify(plan.effective)].join('\n')}\n`)
+    expect(() => requireRunnable(plan)).toThrow(/2 things in the file cannot run here/)
+  })
+
+  it('runs the same file on local paths', () => {
+    const plan = planForMachine(fromYaml(local), laptop)
+    expect(plan.problems).toEqual([])
+    expect(plan.effective).toEqual({
+      engine: 'duckdb',
+      trainer: 'embedded',
+      threads: 2,
+      memoryLimit: 14.4e9,
+      workers: 1,
+    })
+    requireRunnable(plan)
+  })
+
+  it('is silent on defaults that nobody wrote', () => {
+    const text =
+      'pipeline_name: x\nversion: 1\ndata: {source_path: a.csv, output_path: o}\ntraining: {model_type: neural_network}\n'
+    expect(planForMachine(fromYaml(text), laptop, () => undefined).notes).toEqual([])
+  })
+
+  it.each([
+    ['data.engine', local.replace('data:', 'data:\n  engine: spark'), /data.engine is spark/],
+    ['training.backend', local.replace('training:', 'training:\n  backend: torch'), /Python worker/],
+    ['training.model_type', local.replace('neural_network', 'gradient_boosting'), /Python worker/],
+  ])('refuses %s that this version lacks', (_, text, message) => {
+    expect(() => requireRunnable(planForMachine(fromYaml(text), laptop))).toThrow(message)
+  })
+
+  it('keeps to the limits that the file sets', () => {
+    const text = local.replace('data:', 'data:\n  threads: 1\n  memory_limit: 1GiB')
+    expect(planForMachine(fromYaml(text), laptop).effective).toMatchObject({ threads: 1, memoryLimit: 2 ** 30 })
+    const wide = local.replace('data:', 'data:\n  threads: 64\n  memory_limit: 1TB')
+    const plan = planForMachine(fromYaml(wide), laptop)
+    expect(plan.effective).toMatchObject({ threads: 2, memoryLimit: 24e9 })
+    expect(
+      plan.notes.filter((note) => note.startsWith('data.threads') || note.startsWith('data.memory_limit')),
+    ).toHaveLength(2)
+  })
+
+  it('looks at this machine', async () => {
+    const machine = await detectMachine()
+    expect(machine.cpus).toBeGreaterThan(0)
+    expect(machine.memory).toBeGreaterThan(1e8)
+    expect(machine.platform).toMatch(/-/)
+  })
+})
