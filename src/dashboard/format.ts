@@ -37,6 +37,13 @@ function exponent(value: number, significant: number): string {
   return `${value < 0 ? '−' : ''}${short}e${power.replace('+', '')}`
 }
 
+/** A score: three places where it is of the order of 1, so that 0.86 and 0.861 line up; four digits otherwise. */
+export function score(value: number | undefined): string {
+  return value !== undefined && Math.abs(value) < 10 && (Math.abs(value) >= 0.001 || value === 0)
+    ? fixed(value, 3)
+    : number(value)
+}
+
 /** A fraction as a percentage; says "<0.1%" rather than 0 for what is there. */
 export function percent(value: number | undefined, digits = 1): string {
   if (value === undefined || !Number.isFinite(value)) return NONE
@@ -74,7 +81,7 @@ export function bytes(value: number | undefined): string {
 /** A moment in UTC: 2026-11-24 11:39 UTC. */
 export function moment(iso: string): string {
   const date = new Date(iso)
-  return Number.isNaN(date.getTime()) ? iso : `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+  return Number.isNaN(date.getTime()) ? iso : `${date.toISOString().slice(0, 16).replace('T', '\u00a0')}\u00a0UTC`
 }
 
 /** Microseconds since 1970 as a date, with the time if it is not midnight. */

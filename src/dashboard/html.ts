@@ -1,6 +1,6 @@
 /** HTML and SVG as values: what is put into a template is escaped unless it is markup already. */
 
-/** Finished markup. Only `html` and `trusted` make it, so a plain string can never become markup by accident. */
+/** Finished markup. Only `markup` and `trusted` make it, so a plain string can never become markup by accident. */
 export class Markup {
   constructor(private readonly text: string) {}
   toString(): string {
@@ -16,7 +16,7 @@ export function trusted(text: string): Markup {
 }
 
 /** Template tag: strings are escaped for text and for double-quoted attributes alike; arrays are joined. */
-export function html(parts: TemplateStringsArray, ...values: readonly Content[]): Markup {
+export function markup(parts: TemplateStringsArray, ...values: readonly Content[]): Markup {
   let text = parts[0] ?? ''
   for (const [i, value] of values.entries()) text += render(value) + (parts[i + 1] ?? '')
   return new Markup(text)

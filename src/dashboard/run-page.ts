@@ -1,5 +1,5 @@
 /** The page that ends every run: one self-contained HTML file that a person would show to a colleague. */
-import { html } from './html.js'
+import { markup } from './html.js'
 import { name, page, type Section } from './page.js'
 import type { RunPageData } from './run-page-data.js'
 import { columnsSection, dataSection } from './sections/data.js'
@@ -34,7 +34,7 @@ export function renderRunPage(data: RunPageData): string {
     name: data.run.pipeline,
     header: header(data),
     sections,
-    footer: html`Written by Millrace ${data.versions['millrace'] ?? ''} for run ${name(data.run.id, 60)}. This file
+    footer: markup`Written by Millrace ${data.versions['millrace'] ?? ''} for run ${name(data.run.id, 60)}. This file
     stands alone: it loads nothing and sends nothing.`,
   })
 }

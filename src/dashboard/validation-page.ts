@@ -1,7 +1,7 @@
 /** The validation report as a page of its own: what the rules said and what stands in the columns. */
 import type { ValidationDocument } from '../core/documents.js'
 import { count, moment } from './format.js'
-import { html } from './html.js'
+import { markup } from './html.js'
 import { name, page, type Section } from './page.js'
 import { columnsSection, rules } from './sections/data.js'
 
@@ -31,20 +31,20 @@ export function renderValidationPage(document: ValidationDocument, options: Vali
   return page({
     title: `${options.pipeline}: validation report`,
     name: options.pipeline,
-    header: html`<p class="eyebrow">
-        Validation report${options.run && html`, run ${name(options.run.id, 60)}, ${moment(options.run.started)}`}
+    header: markup`<p class="eyebrow">
+        Validation report${options.run && markup`, run ${name(options.run.id, 60)}, ${moment(options.run.started)}`}
       </p>
       <h1>${name(options.pipeline, 120)}</h1>
       <div class="verdict ${tone}" role="status">
         <p class="word">${word}</p>
         <p>
-          ${stopped.length > 0 ? stopped.map((r, i) => html`${i > 0 && '; '}${name(r.expectation, 160)}`) : `${count(document.rowsOut)} of ${count(document.rowsIn)} rows were kept${taken > 0 ? `, ${count(taken)} taken out` : ''}`}.
+          ${stopped.length > 0 ? stopped.map((r, i) => markup`${i > 0 && '; '}${name(r.expectation, 160)}`) : `${count(document.rowsOut)} of ${count(document.rowsIn)} rows were kept${taken > 0 ? `, ${count(taken)} taken out` : ''}`}.
         </p>
       </div>
       <dl class="facts">
         ${
           options.source !== undefined &&
-          html`<div>
+          markup`<div>
             <dt>Source</dt>
             <dd>${name(options.source, 120)}</dd>
           </div>`
@@ -67,6 +67,6 @@ export function renderValidationPage(document: ValidationDocument, options: Vali
         </div>
       </dl>`,
     sections,
-    footer: html`Written by Millrace. This file stands alone: it loads nothing and sends nothing.`,
+    footer: markup`Written by Millrace. This file stands alone: it loads nothing and sends nothing.`,
   })
 }

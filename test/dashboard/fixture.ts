@@ -58,7 +58,7 @@ export const stages: readonly RunPageStage[] = [
     seconds: 0.41,
     attempts: 1,
     after: ['extract'],
-    note: '57 rows to quarantine',
+    note: '4 rows to quarantine',
   },
   { name: 'transform', status: 'success', startedAt: 0.44, seconds: 0.83, attempts: 1, after: ['validate'] },
   {

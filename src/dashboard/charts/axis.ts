@@ -1,6 +1,6 @@
 /** Scales, ticks and axes. A scale maps data to pixels; ticks are round numbers inside the domain. */
 import { number } from '../format.js'
-import { html, type Content } from '../html.js'
+import { markup, type Content } from '../html.js'
 import { at } from './svg.js'
 
 export interface Scale {
@@ -53,7 +53,7 @@ export function linear(
     [low, high],
     range,
     ticks,
-    (t) => (digits > 0 && digits < 6 && Math.abs(t) < 1e6 ? t.toFixed(digits).replace('-', '−') : compact(t)),
+    (t) => (digits > 0 && digits < 4 && Math.abs(t) < 1e6 ? t.toFixed(digits).replace('-', '−') : compact(t)),
   )
 }
 
@@ -113,37 +113,31 @@ export function compact(value: number): string {
   return number(value, 3)
 }
 
+/** Room at the left for the longest label of a vertical axis, in pixels. */
+export function gutter(y: Scale): number {
+  return 14 + 7 * Math.max(3, ...y.ticks.map((t) => y.label(t).length))
+}
+
 /** Vertical axis: grid lines across and labels at the left of the plot. */
 export function yAxis(y: Scale, left: number, right: number, label?: (tick: number) => string): Content {
   return y.ticks.map(
     (t) =>
-      html`<path class="grid" d="M${at(left)} ${at(y(t))}H${at(right)}" /><text
-          class="end"
-          x="${at(left - 6)}"
-          y="${at(y(t) + 4)}"
-          >${(label ?? y.label)(t)}</text
-        >`,
+      markup`<path class="grid" d="M${at(left)} ${at(y(t))}H${at(right)}"/><text class="end" x="${at(left - 6)}" y="${at(y(t) + 4)}">${(label ?? y.label)(t)}</text>`,
   )
 }
 
 /** Horizontal axis: a line, ticks and labels below the plot; the last label is kept inside by anchoring. */
 export function xAxis(x: Scale, bottom: number, label?: (tick: number) => string): Content {
   return [
-    html`<path class="axis" d="M${at(x.range[0])} ${at(bottom)}H${at(x.range[1])}" />`,
+    markup`<path class="axis" d="M${at(x.range[0])} ${at(bottom)}H${at(x.range[1])}"/>`,
     x.ticks.map(
       (t) =>
-        html`<path class="axis" d="M${at(x(t))} ${at(bottom)}v4" /><text
-            class="mid"
-            x="${at(x(t))}"
-            y="${at(bottom + 17)}"
-            >${(label ?? x.label)(t)}</text
-          >`,
+        markup`<path class="axis" d="M${at(x(t))} ${at(bottom)}v4"/><text class="mid" x="${at(x(t))}" y="${at(bottom + 17)}">${(label ?? x.label)(t)}</text>`,
     ),
   ]
 }
 
 /** The names of both axes: x under the plot at its right end, y above the plot at its left. */
 export function axisNames(width: number, height: number, x: string, y: string): Content {
-  return html`<text class="end small" x="${at(width - 4)}" y="${at(height - 3)}">${x}</text
-    ><text class="small" x="2" y="11">${y}</text>`
+  return markup`<text class="end small" x="${at(width - 4)}" y="${at(height - 3)}">${x}</text><text class="small" x="2" y="11">${y}</text>`
 }

@@ -1,7 +1,7 @@
 /** Histograms and bars: small ones for tables, a full one with axes. */
 import { count, number } from '../format.js'
-import { html, shorten, type Markup } from '../html.js'
-import { axisNames, linear, xAxis, yAxis } from './axis.js'
+import { markup, shorten, type Markup } from '../html.js'
+import { axisNames, gutter, linear, xAxis, yAxis } from './axis.js'
 import { at, svg } from './svg.js'
 
 /** 20 bins in 132 x 30 for a table cell. Counts that are there but small still show a hair. */
@@ -18,19 +18,12 @@ export function sparkHistogram(name: string, bins: readonly number[], low: strin
       description: `${bins.length} bins from ${low} to ${high}: ${bins.map(count).join(', ')} rows.`,
     },
     [
-      html`<path class="grid" d="M0 ${at(height - 0.5)}H${at(width)}" />`,
+      markup`<path class="grid" d="M0 ${at(height - 0.5)}H${at(width)}"/>`,
       bins.map((n, i) => {
         const h = n > 0 ? Math.max(1, (n / most) * (height - 2)) : 0
         return (
           h > 0 &&
-          html`<rect
-            class="f1"
-            x="${at(i * each + 0.5)}"
-            y="${at(height - 1 - h)}"
-            width="${at(Math.max(0.5, each - 1))}"
-            height="${at(h)}"
-            ><title>${count(n)} rows</title></rect
-          >`
+          markup`<rect class="f1" x="${at(i * each + 0.5)}" y="${at(height - 1 - h)}" width="${at(Math.max(0.5, each - 1))}" height="${at(h)}"><title>${count(n)} rows</title></rect>`
         )
       }),
     ],
@@ -61,20 +54,10 @@ export function sparkValues(
         const w = (t.count / total) * width
         const start = x
         x += w
-        return html`<rect
-          class="f1"
-          fill-opacity="${at(0.35 + (0.65 * t.count) / most)}"
-          x="${at(start)}"
-          y="8"
-          width="${at(Math.max(0.4, w - 1))}"
-          height="14"
-          ><title>${shorten(t.value, 40)}: ${count(t.count)} rows</title></rect
-        >`
+        return markup`<rect class="f1" fill-opacity="${at(0.35 + (0.65 * t.count) / most)}" x="${at(start)}" y="8" width="${at(Math.max(0.4, w - 1))}" height="14"><title>${shorten(t.value, 40)}: ${count(t.count)} rows</title></rect>`
       }),
       x < width - 0.5 &&
-        html`<rect class="f0 area" x="${at(x)}" y="8" width="${at(width - x)}" height="14"
-          ><title>${count(total - known)} rows with other values or none</title></rect
-        >`,
+        markup`<rect class="f0 area" x="${at(x)}" y="8" width="${at(width - x)}" height="14"><title>${count(total - known)} rows with other values or none</title></rect>`,
     ],
   )
 }
@@ -90,9 +73,10 @@ export interface HistogramData {
 
 /** A histogram with axes, 360 wide; a line at zero where the domain spans it. */
 export function histogram(data: HistogramData): Markup {
-  const [width, height, left, right, top, bottom] = [360, 250, 44, 348, 24, 210]
-  const x = linear([data.low, data.high], [left, right], { nice: false, count: 5 })
+  const [width, height, right, top, bottom] = [360, 250, 348, 24, 210]
   const y = linear(data.bins, [bottom, top], { include: [0], count: 4 })
+  const left = gutter(y)
+  const x = linear([data.low, data.high], [left, right], { nice: false, count: 5 })
   const each = (right - left) / Math.max(1, data.bins.length)
   return svg(
     {
@@ -107,16 +91,9 @@ export function histogram(data: HistogramData): Markup {
       data.bins.map(
         (n, i) =>
           n > 0 &&
-          html`<rect
-            class="f1"
-            x="${at(left + i * each + 0.5)}"
-            y="${at(y(n))}"
-            width="${at(Math.max(0.5, each - 1))}"
-            height="${at(bottom - y(n))}"
-            ><title>${count(n)} rows</title></rect
-          >`,
+          markup`<rect class="f1" x="${at(left + i * each + 0.5)}" y="${at(y(n))}" width="${at(Math.max(0.5, each - 1))}" height="${at(bottom - y(n))}"><title>${count(n)} rows</title></rect>`,
       ),
-      data.low < 0 && data.high > 0 && html`<path class="rule" d="M${at(x(0))} ${at(top)}V${at(bottom)}" />`,
+      data.low < 0 && data.high > 0 && markup`<path class="rule" d="M${at(x(0))} ${at(top)}V${at(bottom)}"/>`,
       xAxis(x, bottom),
     ],
   )

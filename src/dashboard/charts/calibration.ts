@@ -1,6 +1,6 @@
 /** Reliability diagram: what was predicted against what happened, with the rows behind each point. */
 import { count, number, percent } from '../format.js'
-import { html, type Markup } from '../html.js'
+import { markup, type Markup } from '../html.js'
 import { UNIT, unitSquare } from './curve.js'
 import { axisNames, xAxis, yAxis } from './axis.js'
 import { at, path, svg } from './svg.js'
@@ -29,27 +29,16 @@ export function calibrationChart(data: CalibrationData): Markup {
       xAxis(x, bottom),
       data.bins.map((b) => {
         const h = (b.count / most) * 54
-        return html`<rect
-          class="f0 area"
-          x="${at(x(b.predicted) - 5)}"
-          y="${at(bottom - h)}"
-          width="10"
-          height="${at(h)}"
-        />`
+        return markup`<rect class="f0 count" x="${at(x(b.predicted) - 5)}" y="${at(bottom - h)}" width="10" height="${at(h)}"
+       />`
       }),
-      html`<path class="rule" d="M${at(left)} ${at(bottom)}L${at(right)} ${at(top)}" />`,
-      html`<path class="line s1" d="${path(points)}" />`,
+      markup`<path class="rule" d="M${at(left)} ${at(bottom)}L${at(right)} ${at(top)}"/>`,
+      markup`<path class="line s1" d="${path(points)}"/>`,
       data.bins.map(
         (b, i) =>
-          html`<circle
-            class="f1"
-            cx="${at(points[i]?.[0] ?? 0)}"
-            cy="${at(points[i]?.[1] ?? 0)}"
-            r="${at(3 + 5 * Math.sqrt(b.count / most))}"
-            ><title>
+          markup`<circle class="f1" cx="${at(points[i]?.[0] ?? 0)}" cy="${at(points[i]?.[1] ?? 0)}" r="${at(3 + 5 * Math.sqrt(b.count / most))}"><title>
               predicted ${percent(b.predicted)}, observed ${percent(b.observed)}, ${count(b.count)} rows
-            </title></circle
-          >`,
+            </title></circle>`,
       ),
     ],
   )

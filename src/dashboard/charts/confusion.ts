@@ -1,6 +1,6 @@
 /** Confusion matrix: rows are the true classes, columns the predicted ones; shade is the share of the row. */
 import { count, percent } from '../format.js'
-import { html, shorten, type Content, type Markup } from '../html.js'
+import { markup, shorten, type Content, type Markup } from '../html.js'
 import { at, svg } from './svg.js'
 
 export interface ConfusionData {
@@ -29,15 +29,7 @@ export function confusionChart(data: ConfusionData): Markup {
       const [x, y] = [left + j * cell, top + i * tall]
       const text = `${shorten(data.classes[i] ?? '', 40)} predicted as ${shorten(data.classes[j] ?? '', 40)}: ${count(value)} rows, ${percent(share)} of the class`
       if (!numbers && value === 0) return false
-      return html`<rect
-          class="cell"
-          fill-opacity="${at(0.05 + 0.45 * share)}"
-          x="${at(x + 1)}"
-          y="${at(y + 1)}"
-          width="${at(Math.max(0.5, cell - 2))}"
-          height="${at(Math.max(0.5, tall - 2))}"
-          ><title>${text}</title></rect
-        >${numbers && html`<text class="bold mid" x="${at(x + cell / 2)}" y="${at(y + tall / 2 - 1)}">${count(value)}</text><text class="strong mid small" x="${at(x + cell / 2)}" y="${at(y + tall / 2 + 14)}">${percent(share, cell < 52 ? 0 : 1)}</text>`}`
+      return markup`<rect class="cell" fill-opacity="${at(0.05 + 0.45 * share)}" x="${at(x + 1)}" y="${at(y + 1)}" width="${at(Math.max(0.5, cell - 2))}" height="${at(Math.max(0.5, tall - 2))}"><title>${text}</title></rect>${numbers && markup`<text class="bold mid" x="${at(x + cell / 2)}" y="${at(y + tall / 2 - 1)}">${count(value)}</text><text class="strong mid small" x="${at(x + cell / 2)}" y="${at(y + tall / 2 + 14)}">${percent(share, cell < 52 ? 0 : 1)}</text>`}`
     }),
   )
   const labels: Content = !named
@@ -46,21 +38,16 @@ export function confusionChart(data: ConfusionData): Markup {
         if (i % fontStep !== 0) return false
         const x = left + (i + 0.5) * cell
         const shown = shorten(name, numbers ? Math.max(3, Math.floor(cell / 7)) : 12)
-        return html`<text class="strong end" x="${at(left - 6)}" y="${at(top + (i + 0.5) * tall + 4)}"
-            >${shorten(name, 12)}</text
-          >${
-            numbers
-              ? html`<text class="strong mid" x="${at(x)}" y="${at(top - 6)}">${shown}</text>`
-              : html`<text class="strong" transform="translate(${at(x + 4)} ${at(top - 5)}) rotate(-90)"
-                  >${shown}</text
-                >`
-          }`
+        return markup`<text class="strong end" x="${at(left - 6)}" y="${at(top + (i + 0.5) * tall + 4)}">${shorten(name, 12)}</text>${
+          numbers
+            ? markup`<text class="strong mid" x="${at(x)}" y="${at(top - 6)}">${shown}</text>`
+            : markup`<text class="strong" transform="translate(${at(x + 4)} ${at(top - 5)}) rotate(-90)">${shown}</text>`
+        }`
       })
   return svg({ width, height, title: 'Confusion matrix', description: describe(data, totals) }, [
-    html`<text class="mid small" x="${at(Math.max(60, middle))}" y="13">predicted</text
-      ><text class="mid small" transform="translate(11 ${at(top + (tall * n) / 2)}) rotate(-90)">true</text>`,
+    markup`<text class="mid small" x="${at(Math.max(60, middle))}" y="13">predicted</text><text class="mid small" transform="translate(11 ${at(top + (tall * n) / 2)}) rotate(-90)">true</text>`,
     labels,
-    html`<rect class="grid" x="${at(left)}" y="${at(top)}" width="${at(cell * n)}" height="${at(tall * n)}" />`,
+    markup`<rect class="grid" x="${at(left)}" y="${at(top)}" width="${at(cell * n)}" height="${at(tall * n)}"/>`,
     cells,
   ])
 }

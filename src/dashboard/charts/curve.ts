@@ -1,6 +1,6 @@
 /** Curves on the unit square: receiver operating characteristic, precision against recall. */
 import { number } from '../format.js'
-import { html, type Content, type Markup } from '../html.js'
+import { markup, type Content, type Markup } from '../html.js'
 import { axisNames, linear, xAxis, yAxis } from './axis.js'
 import { at, path, svg } from './svg.js'
 
@@ -38,10 +38,8 @@ export function curveChart(data: CurveData): Markup {
   const below = data.reference.kind === 'diagonal' || reference < 0.12
   const label: Content =
     data.reference.kind === 'diagonal'
-      ? html`<text class="end small" x="${at(right - 6)}" y="${at(bottom - 10)}">${data.referenceLabel}</text>`
-      : html`<text class="small" x="${at(left + 8)}" y="${at(y(reference) + (below ? -6 : 15))}"
-          >${data.referenceLabel}</text
-        >`
+      ? markup`<text class="end small" x="${at(right - 6)}" y="${at(bottom - 10)}">${data.referenceLabel}</text>`
+      : markup`<text class="small" x="${at(left + 8)}" y="${at(y(reference) + (below ? -6 : 15))}">${data.referenceLabel}</text>`
   return svg(
     {
       width,
@@ -54,10 +52,10 @@ export function curveChart(data: CurveData): Markup {
       yAxis(y, left, right),
       xAxis(x, bottom),
       data.reference.kind === 'diagonal'
-        ? html`<path class="rule" d="M${at(left)} ${at(bottom)}L${at(right)} ${at(y(1))}" />`
-        : Number.isFinite(reference) && html`<path class="rule" d="M${at(left)} ${at(y(reference))}H${at(right)}" />`,
-      ends && html`<path class="area f1" d="${line}L${at(ends[1])} ${at(bottom)}L${at(ends[0])} ${at(bottom)}Z" />`,
-      html`<path class="line s1" d="${line}" />`,
+        ? markup`<path class="rule" d="M${at(left)} ${at(bottom)}L${at(right)} ${at(y(1))}"/>`
+        : Number.isFinite(reference) && markup`<path class="rule" d="M${at(left)} ${at(y(reference))}H${at(right)}"/>`,
+      ends && markup`<path class="area f1" d="${line}L${at(ends[1])} ${at(bottom)}L${at(ends[0])} ${at(bottom)}Z"/>`,
+      markup`<path class="line s1" d="${line}"/>`,
       Number.isFinite(reference) && label,
       chosen && Number.isFinite(chosen.x) && Number.isFinite(chosen.y)
         ? dot(x(chosen.x), y(chosen.y), chosen.label)
@@ -70,10 +68,5 @@ export function curveChart(data: CurveData): Markup {
 function dot(px: number, py: number, label: string): Content {
   const flip = px > (UNIT.left + UNIT.right) / 2
   const [dx, dy] = [flip ? -9 : 11, py < UNIT.top + 30 ? 20 : flip ? 20 : 16]
-  return html`<circle class="f2" cx="${at(px)}" cy="${at(py)}" r="5" /><text
-      class="strong${flip ? ' end' : ''}"
-      x="${at(px + dx)}"
-      y="${at(py + dy)}"
-      >${label}</text
-    >`
+  return markup`<circle class="f2" cx="${at(px)}" cy="${at(py)}" r="5"/><text class="strong${flip ? ' end' : ''}" x="${at(px + dx)}" y="${at(py + dy)}">${label}</text>`
 }

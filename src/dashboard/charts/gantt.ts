@@ -1,8 +1,8 @@
 /** When each stage ran: one bar a stage on a common clock. */
 import { duration } from '../format.js'
-import { html, shorten, type Markup } from '../html.js'
+import { markup, shorten, type Markup } from '../html.js'
 import { linear } from './axis.js'
-import { STATUS_FILL, type StageStatus } from './status.js'
+import { STATUS_FILL, STATUS_WORD, type StageStatus } from './status.js'
 import { at, svg } from './svg.js'
 
 export interface GanttRow {
@@ -13,18 +13,21 @@ export interface GanttRow {
   readonly seconds: number
 }
 
+/** Percent of the width that names take. */
+const LEFT = 26
+
 /** Positions are percentages of the width, so bars stretch with the page while text keeps its size. */
 export function ganttChart(rows: readonly GanttRow[], total?: number): Markup {
   const pitch = 28
   const bottom = rows.length * pitch + 6
   const end = Math.max(total ?? 0, ...rows.map((r) => (r.start + r.seconds > 0 ? r.start + r.seconds : 0)))
-  const x = linear([0, end > 0 ? end : 1], [27, 88], { nice: false, count: 4 })
-  const clamp = (v: number) => Math.min(88, Math.max(27, x(Number.isFinite(v) ? v : 0)))
-  const chart = svg(
+  const x = linear([0, end > 0 ? end : 1], [LEFT, 100], { nice: false, count: 4 })
+  const clamp = (v: number) => Math.min(100, Math.max(LEFT, x(Number.isFinite(v) ? v : 0)))
+  return svg(
     {
       width: 360,
       height: bottom + 22,
-      size: 'native',
+      size: 'stretch',
       title: 'Stages over time',
       description: rows
         .map((r) => `${shorten(r.name, 60)}: ${r.status}, from ${duration(r.start)} for ${duration(r.seconds)}`)
@@ -33,30 +36,26 @@ export function ganttChart(rows: readonly GanttRow[], total?: number): Markup {
     [
       x.ticks.map(
         (t) =>
-          html`<line class="grid" x1="${at(x(t))}%" x2="${at(x(t))}%" y1="0" y2="${at(bottom)}" /><text
-              class="small ${t === 0 ? '' : 'mid'}"
-              x="${at(x(t))}%"
-              y="${at(bottom + 15)}"
-              >${t === 0 ? '0' : duration(t)}</text
-            >`,
+          markup`<line class="grid" x1="${at(x(t))}%" x2="${at(x(t))}%" y1="0" y2="${at(bottom)}"/><text class="small${t === 0 ? '' : x(t) > 96 ? ' end' : ' mid'}" x="${at(x(t))}%" y="${at(bottom + 15)}">${t === 0 ? '0' : duration(t)}</text>`,
       ),
       rows.map((row, i) => {
         const y = i * pitch + 4
         const [from, to] = [clamp(row.start), clamp(row.start + row.seconds)]
-        return html`<text class="strong" x="0" y="${at(y + 15)}">${shorten(row.name, 14)}</text
-          ><rect
-            class="${STATUS_FILL[row.status]}"
-            x="${at(Math.min(from, 87.4))}%"
-            y="${at(y + 3)}"
-            width="${at(Math.max(0.6, to - from))}%"
-            height="14"
-            rx="3"
-            ><title>${row.name}: ${duration(row.seconds)}</title></rect
-          ><text class="end" x="100%" y="${at(y + 15)}"
-            >${row.status === 'cached' ? 'cached' : row.status === 'pending' || row.status === 'skipped' ? row.status : duration(row.seconds)}</text
-          >`
+        const bar =
+          row.status === 'pending' || row.status === 'skipped'
+            ? false
+            : markup`<rect class="${STATUS_FILL[row.status]}" x="${at(Math.min(from, 99.5))}%" y="${at(y + 3)}" width="${at(Math.max(0.5, to - from))}%" height="16" rx="3"><title>${row.name}: ${duration(row.seconds)}</title></rect>`
+        // The time stands after the bar, before it where there is no room, in it where it fills the line.
+        const place =
+          to <= 80
+            ? { x: Math.max(to, LEFT + 0.5), dx: 6, style: 'halo' }
+            : from >= 50
+              ? { x: from, dx: -6, style: 'halo end' }
+              : { x: to, dx: -7, style: 'onmark end' }
+        const time =
+          row.status === 'success' || row.status === 'failed' ? duration(row.seconds) : STATUS_WORD[row.status]
+        return markup`<text class="strong" x="0" y="${at(y + 15)}">${shorten(row.name, 14)}</text>${bar}<text class="${place.style}" x="${at(place.x)}%" dx="${place.dx}" y="${at(y + 15)}">${time}</text>`
       }),
     ],
   )
-  return chart
 }

@@ -1,18 +1,18 @@
 /** Predicted against actual, for regression. */
 import { number } from '../format.js'
-import { html, type Markup } from '../html.js'
-import { axisNames, linear, xAxis, yAxis } from './axis.js'
+import { markup, type Markup } from '../html.js'
+import { axisNames, gutter, linear, xAxis, yAxis } from './axis.js'
 import { UNIT } from './curve.js'
 import { at, svg } from './svg.js'
 
 /** Dots with the line of perfect predictions; both axes share one domain. */
 export function scatterChart(points: readonly { readonly actual: number; readonly predicted: number }[]): Markup {
   const { width, height, right, top, bottom } = UNIT
-  const left = 52
   const finite = points.filter((p) => Number.isFinite(p.actual) && Number.isFinite(p.predicted))
   const values = finite.flatMap((p) => [p.actual, p.predicted])
-  const x = linear(values, [left, right], { count: 5 })
   const y = linear(values, [bottom, top], { count: 5 })
+  const left = gutter(y)
+  const x = linear(values, [left, right], { count: 5 })
   const [low, high] = x.domain
   return svg(
     {
@@ -25,8 +25,10 @@ export function scatterChart(points: readonly { readonly actual: number; readonl
       axisNames(width, height, 'actual', 'predicted'),
       yAxis(y, left, right),
       xAxis(x, bottom),
-      html`<path class="rule" d="M${at(x(low))} ${at(y(low))}L${at(x(high))} ${at(y(high))}" />`,
-      finite.map((p) => html`<circle class="f1 dotmark" cx="${at(x(p.actual))}" cy="${at(y(p.predicted))}" r="2.5" />`),
+      markup`<path class="rule" d="M${at(x(low))} ${at(y(low))}L${at(x(high))} ${at(y(high))}"/>`,
+      finite.map(
+        (p) => markup`<circle class="f1 dotmark" cx="${at(x(p.actual))}" cy="${at(y(p.predicted))}" r="2.5"/>`,
+      ),
     ],
   )
 }

@@ -1,5 +1,5 @@
 /** What all charts share: the SVG element with its text alternative, the style of marks, path data. */
-import { html, type Content, type Markup } from '../html.js'
+import { markup, type Content, type Markup } from '../html.js'
 import { PALETTE_CSS } from '../palette.js'
 
 /** Coordinates with at most two decimals: small files, the same bytes everywhere. */
@@ -31,20 +31,13 @@ export interface Frame {
   readonly title: string
   /** What the picture says, in a sentence with its numbers. */
   readonly description: string
-  /** `scale`: shrinks with its column; `native`: keeps its size (its box scrolls). */
-  readonly size?: 'scale' | 'native'
+  /** `scale`: shrinks with its column; `native`: keeps its size (its box scrolls); `stretch`: fills its box, positions are percentages. */
+  readonly size?: 'scale' | 'native' | 'stretch'
 }
 
 /** The outer element. The height and width attributes make the picture stand without a style sheet. */
 export function svg(frame: Frame, body: Content): Markup {
-  return html`<svg
-    class="chart ${frame.size ?? 'scale'}"
-    xmlns="http://www.w3.org/2000/svg"
-    role="img"
-    width="${at(frame.width)}"
-    height="${at(frame.height)}"
-    viewBox="0 0 ${at(frame.width)} ${at(frame.height)}"
-  >
+  return markup`<svg class="chart ${frame.size ?? 'scale'}" xmlns="http://www.w3.org/2000/svg" role="img" width="${at(frame.width)}" height="${at(frame.height)}"${frame.size !== 'stretch' && markup` viewBox=\"0 0 ${at(frame.width)} ${at(frame.height)}\"`}>
     <title>${frame.title}</title>
     <desc>${frame.description}</desc>
     ${body}
@@ -54,10 +47,14 @@ export function svg(frame: Frame, body: Content): Markup {
 /** Styles of marks and labels inside charts. Classes, not attributes, so that themes reach them. */
 export const CHART_CSS = `.chart{display:block;font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-variant-numeric:tabular-nums}
 .chart.scale{width:100%;height:auto}
+.chart.stretch{width:100%}
 .chart text{fill:var(--muted);unicode-bidi:plaintext}
 .chart .strong{fill:var(--ink)}
+.chart .quiet{fill:var(--muted)}
 .chart .bold{fill:var(--ink);font-weight:600}
 .chart .small{font-size:11px}
+.chart .halo{paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}
+.chart .onmark{fill:var(--paper)}
 .chart .end{text-anchor:end}.chart .mid{text-anchor:middle}
 .chart .grid{stroke:var(--line);fill:none}
 .chart .axis{stroke:var(--axis);fill:none}
@@ -71,6 +68,7 @@ export const CHART_CSS = `.chart{display:block;font:12px system-ui,-apple-system
 .chart .fgood{fill:var(--good)}.chart .fwarn{fill:var(--warn)}.chart .fbad{fill:var(--bad)}
 .chart .area{stroke:none;fill-opacity:.13}
 .chart .cell{fill:var(--mark-1)}
+.chart .count{fill-opacity:.4}
 .chart .dotmark{fill-opacity:.55}`
 
 /** A chart as a file of its own, for golden pictures and for saving one chart. */

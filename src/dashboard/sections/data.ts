@@ -2,7 +2,7 @@
 import type { ColumnProfile, RuleResult, ValidationDocument } from '../../core/documents.js'
 import { sparkHistogram, sparkValues } from '../charts/bars.js'
 import { bytes, count, microseconds, number, percent } from '../format.js'
-import { html, shorten, type Content } from '../html.js'
+import { markup, shorten, type Content } from '../html.js'
 import { name, table, type Section } from '../page.js'
 import type { RunPageData } from '../run-page-data.js'
 
@@ -19,15 +19,15 @@ export function dataSection(data: RunPageData): Section | undefined {
   if (validation)
     facts.push([
       'Rows kept',
-      html`${count(validation.rowsOut)} <span class="muted">of ${count(validation.rowsIn)}</span>`,
+      markup`${count(validation.rowsOut)} <span class="muted">of ${count(validation.rowsIn)}</span>`,
     ])
   return {
     id: 'data',
     title: 'Data',
-    body: html`<dl class="facts">
+    body: markup`<dl class="facts">
         ${facts.map(
           ([k, v]) =>
-            html`<div>
+            markup`<div>
               <dt>${k}</dt>
               <dd>${v}</dd>
             </div>`,
@@ -41,11 +41,11 @@ export function dataSection(data: RunPageData): Section | undefined {
 export function rules(validation: ValidationDocument, quarantine?: string): Content {
   const broken = validation.rules.filter((r) => r.violations > 0 || !r.passed).length
   const out = validation.quarantine
-  return html`<h3>Rules</h3>
+  return markup`<h3>Rules</h3>
     ${
       validation.rules.length === 0
-        ? html`<p class="muted">The file asks for none.</p>`
-        : html`<p class="muted">
+        ? markup`<p class="muted">The file asks for none.</p>`
+        : markup`<p class="muted">
               ${broken === 0 ? `All ${count(validation.rules.length)} hold on every row.` : `${count(broken)} of ${count(validation.rules.length)} were broken by some rows.`}
             </p>
             ${table<RuleResult>(
@@ -69,22 +69,20 @@ export function rules(validation: ValidationDocument, quarantine?: string): Cont
                   title: 'For example',
                   kind: 'text',
                   cell: (r) =>
-                    html`<span class="muted"
-                      >${r.examples.slice(0, 5).map((e, i) => html`${i > 0 && ', '}${name(e, 40)}`)}</span
-                    >`,
+                    markup`<span class="muted">${r.examples.slice(0, 5).map((e, i) => markup`${i > 0 && ', '}${name(e, 40)}`)}</span>`,
                 },
               ],
               validation.rules,
               { sortable: true },
             )}`
     }
-    ${out && out.rows > 0 && html`<p>${count(out.rows)} rows were taken out and are kept in quarantine, each with the rule that it broke${quarantine !== undefined ? html`: <code>${quarantine}</code>` : html` (<code class="digest">${out.files[0]?.ref.digest.slice(0, 19)}…</code>)`}.</p>`}`
+    ${out && out.rows > 0 && markup`<p>${count(out.rows)} rows were taken out and are kept in quarantine, each with the rule that it broke${quarantine !== undefined ? markup`: <code>${quarantine}</code>` : markup` (<code class="digest">${out.files[0]?.ref.digest.slice(0, 19)}…</code>)`}.</p>`}`
 }
 
 function outcome(rule: RuleResult): Content {
-  if (rule.violations === 0 && rule.passed) return html`<span class="tag good">holds</span>`
-  if (rule.severity === 'fail') return html`<span class="tag bad">stops the run</span>`
-  return html`<span class="tag warn">${rule.severity === 'drop' ? 'rows taken out' : 'noted'}</span>`
+  if (rule.violations === 0 && rule.passed) return markup`<span class="tag good">holds</span>`
+  if (rule.severity === 'fail') return markup`<span class="tag bad">stops the run</span>`
+  return markup`<span class="tag warn">${rule.severity === 'drop' ? 'rows taken out' : 'noted'}</span>`
 }
 
 const DRAWN = 60
@@ -98,22 +96,22 @@ export function columnsSection(validation: ValidationDocument | undefined): Sect
   return {
     id: 'columns',
     title: 'Columns',
-    lead: html`What stands in each of the ${count(validation.columns.length)} columns, over the ${count(rows)} rows that
+    lead: markup`What stands in each of the ${count(validation.columns.length)} columns, over the ${count(rows)} rows that
     were kept.${validation.columns.length > DRAWN && ` Shapes are drawn for the first ${DRAWN}.`}`,
     body: table<ColumnProfile>(
       'Column statistics',
       [
         { title: 'Column', kind: 'name', cell: (c) => name(c.name, 60) },
-        { title: 'Type', kind: 'keep', cell: (c) => html`<span class="muted">${c.type}</span>` },
+        { title: 'Type', kind: 'keep', cell: (c) => markup`<span class="muted">${c.type}</span>` },
         {
           title: 'Missing',
           kind: 'n',
-          cell: (c) => (c.missing === 0 ? html`<span class="muted">0</span>` : percent(share(c))),
+          cell: (c) => (c.missing === 0 ? markup`<span class="muted">0</span>` : percent(share(c))),
           value: share,
         },
         { title: 'Distinct', kind: 'n', cell: (c) => count(c.distinct), value: (c) => c.distinct },
         { title: 'Shape', kind: 'keep', cell: (c) => (drawn.has(c) ? shape(c, rows) : '') },
-        { title: 'Summary', kind: 'text', cell: (c) => html`<span class="muted">${summary(c, rows)}</span>` },
+        { title: 'Summary', kind: 'text', cell: (c) => markup`<span class="muted">${summary(c, rows)}</span>` },
       ],
       validation.columns,
       { sortable: true, limit: 260 },
@@ -141,9 +139,11 @@ function summary(column: ColumnProfile, rows: number): Content {
   if (column.min !== undefined)
     return `${number(column.min)} to ${number(column.max)}; mean ${number(column.mean)}, deviation ${number(column.stddev)}`
   const top = column.top ?? []
-  if (top.length > 0 && column.distinct === 1) return html`always ${name(top[0]?.value ?? '', 40)}`
+  if (top.length > 0 && column.distinct === 1) return markup`always ${name(top[0]?.value ?? '', 40)}`
   if ((top[0]?.count ?? 0) <= 1)
-    return top.length > 0 ? html`every value its own, e.g. ${name(top[0]?.value ?? '', 40)}` : ''
-  const shown = top.slice(0, 3).map((t, i) => html`${i > 0 && ', '}${name(t.value, 26)} ${percent(t.count / rows, 0)}`)
-  return html`${shown}${column.distinct > 3 && `, and ${count(column.distinct - 3)} more`}`
+    return top.length > 0 ? markup`every value its own, e.g. ${name(top[0]?.value ?? '', 40)}` : ''
+  const shown = top
+    .slice(0, 3)
+    .map((t, i) => markup`${i > 0 && ', '}${name(t.value, 26)} ${percent(t.count / rows, 0)}`)
+  return markup`${shown}${column.distinct > 3 && `, and ${count(column.distinct - 3)} more`}`
 }

@@ -6,8 +6,8 @@ import { curveChart } from '../charts/curve.js'
 import { dotWhiskerChart } from '../charts/dot-whisker.js'
 import { histogram } from '../charts/bars.js'
 import { scatterChart } from '../charts/scatter.js'
-import { count, number, percent } from '../format.js'
-import { html, type Content } from '../html.js'
+import { count, number, percent, score } from '../format.js'
+import { markup, type Content } from '../html.js'
 import { figure, name, table, type Section } from '../page.js'
 import { isLoss, metricName } from './metrics.js'
 
@@ -18,9 +18,9 @@ export function evaluationSection(evaluation: EvaluationDocument | undefined): S
   return {
     id: 'evaluation',
     title: 'Evaluation',
-    lead: html`On ${count(evaluation.rows)} test rows that neither training nor tuning saw. Intervals cover 95%, by
-    bootstrap.${evaluation.weights !== undefined && html` Rows are weighted: ${evaluation.weights}.`}`,
-    body: html`<div class="grid">
+    lead: markup`On ${count(evaluation.rows)} test rows that neither training nor tuning saw. Intervals cover 95%, by
+    bootstrap.${evaluation.weights !== undefined && markup` Rows are weighted: ${evaluation.weights}.`}`,
+    body: markup`<div class="grid">
         <div>
           ${table<(typeof metrics)[number]>(
             'Scores',
@@ -29,14 +29,14 @@ export function evaluationSection(evaluation: EvaluationDocument | undefined): S
                 title: 'Score',
                 kind: 'name',
                 cell: ([m]) =>
-                  html`${metricName(m)}${isLoss(m) && html` <span class="muted small">lower is better</span>`}`,
+                  markup`${metricName(m)}${isLoss(m) && markup` <span class="muted small">lower is better</span>`}`,
               },
-              { title: 'Value', kind: 'n', cell: ([, s]) => html`<strong>${number(s.value, 3)}</strong>` },
-              { title: '95% interval', kind: 'n', cell: ([, s]) => `${number(s.low, 3)} to ${number(s.high, 3)}` },
+              { title: 'Value', kind: 'n', cell: ([, s]) => markup`<strong>${score(s.value)}</strong>` },
+              { title: '95% interval', kind: 'n', cell: ([, s]) => `${score(s.low)} to ${score(s.high)}` },
               {
                 title: 'Baseline',
                 kind: 'n',
-                cell: ([m]) => html`<span class="muted">${number(evaluation.baseline[m], 3)}</span>`,
+                cell: ([m]) => markup`<span class="muted">${score(evaluation.baseline[m])}</span>`,
               },
             ],
             metrics,
@@ -60,17 +60,17 @@ export function evaluationSection(evaluation: EvaluationDocument | undefined): S
           )
         }
       </div>
-      <div class="grid">${[curves(evaluation), regression(evaluation)]}</div>
+      ${curves(evaluation)}${grid(regression(evaluation))}
       ${slices(evaluation)} ${parity(evaluation)}`,
   }
 }
 
 function gate(evaluation: EvaluationDocument): Content {
   const g = evaluation.gate
-  return html`<p class="small">
+  return markup`<p class="small">
     <span class="tag ${g.passed ? 'good' : 'warn'}">${g.passed ? 'gate passed' : 'gate refused'}</span>
     ${metricName(g.metric)}
-    ${number(g.value, 3)}${g.minimum !== undefined && html`; minimum ${number(g.minimum, 3)}`}${g.champion && html`; champion, version ${g.champion.version}: ${number(g.champion.value, 3)}`}
+    ${score(g.value)}${g.minimum !== undefined && markup`; minimum ${number(g.minimum, 3)}`}${g.champion && markup`; champion, version ${g.champion.version}: ${score(g.champion.value)}`}
   </p>`
 }
 
@@ -78,9 +78,9 @@ function curves(evaluation: EvaluationDocument): Content {
   const { roc, precisionRecall, calibration, confusion, threshold, task, metrics } = evaluation
   if (task.kind !== 'classification') return false
   const positive = task.classes.length === 2 ? (task.positive ?? task.classes[1] ?? '') : undefined
-  const score = (m: string) => {
+  const area = (m: string) => {
     const s = Object.hasOwn(metrics, m) ? metrics[m] : undefined
-    return s ? `area ${number(s.value, 3)} (${number(s.low, 3)} to ${number(s.high, 3)})` : 'area not given'
+    return s ? `area ${score(s.value)} (${score(s.low)} to ${score(s.high)})` : 'area not given'
   }
   const chosen = (m: string) => (Object.hasOwn(metrics, m) ? (metrics[m]?.value ?? NaN) : NaN)
   const label = threshold ? `threshold ${number(threshold.value, 3)}` : ''
@@ -93,58 +93,61 @@ function curves(evaluation: EvaluationDocument): Content {
   )
   const prevalence = evaluation.baseline['average_precision'] ?? share(evaluation)
   return [
-    confusion &&
-      confusion.length > 0 &&
-      figure(
-        'Confusion',
-        threshold
-          ? html`${name(positive ?? '', 24)} from ${number(threshold.value, 3)} up; percent of each true class`
-          : 'Percent of each true class',
-        confusionChart({ classes: task.classes, counts: confusion }),
-      ),
-    roc &&
-      roc.length > 1 &&
-      figure(
-        'ROC',
-        score('roc_auc'),
-        curveChart({
-          title: 'ROC curve',
-          xName: 'false positive rate',
-          yName: 'true positive rate',
-          points: roc.map((p) => ({ x: p.fpr, y: p.tpr })),
-          reference: { kind: 'diagonal' },
-          referenceLabel: 'chance',
-          ...(nearest && threshold ? { chosen: { x: nearest.fpr, y: nearest.tpr, label } } : {}),
-          summary: score('roc_auc'),
-        }),
-      ),
-    precisionRecall &&
-      precisionRecall.length > 1 &&
-      figure(
-        'Precision and recall',
-        score('average_precision'),
-        curveChart({
-          title: 'Precision-recall curve',
-          xName: 'recall',
-          yName: 'precision',
-          points: [...precisionRecall]
-            .sort((a, b) => a.recall - b.recall || b.precision - a.precision)
-            .map((p) => ({ x: p.recall, y: p.precision })),
-          reference: { kind: 'level', y: prevalence },
-          referenceLabel: `prevalence ${percent(prevalence)}`,
-          ...(threshold ? { chosen: { x: chosen('recall'), y: chosen('precision'), label } } : {}),
-          summary: score('average_precision'),
-        }),
-      ),
-    calibration &&
-      calibration.bins.length > 0 &&
-      figure(
-        'Calibration',
-        html`Expected error ${number(calibration.ece, 3)}, Brier score ${number(calibration.brier, 3)}; grey bars: rows`,
-        calibrationChart(calibration),
-      ),
-    threshold &&
-      html`<div>
+    grid([
+      roc &&
+        roc.length > 1 &&
+        figure(
+          'ROC',
+          area('roc_auc'),
+          curveChart({
+            title: 'ROC curve',
+            xName: 'false positive rate',
+            yName: 'true positive rate',
+            points: roc.map((p) => ({ x: p.fpr, y: p.tpr })),
+            reference: { kind: 'diagonal' },
+            referenceLabel: 'chance',
+            ...(nearest && threshold ? { chosen: { x: nearest.fpr, y: nearest.tpr, label } } : {}),
+            summary: area('roc_auc'),
+          }),
+        ),
+      precisionRecall &&
+        precisionRecall.length > 1 &&
+        figure(
+          'Precision and recall',
+          area('average_precision'),
+          curveChart({
+            title: 'Precision-recall curve',
+            xName: 'recall',
+            yName: 'precision',
+            points: [...precisionRecall]
+              .sort((a, b) => a.recall - b.recall || b.precision - a.precision)
+              .map((p) => ({ x: p.recall, y: p.precision })),
+            reference: { kind: 'level', y: prevalence },
+            referenceLabel: `prevalence ${percent(prevalence)}`,
+            ...(threshold ? { chosen: { x: chosen('recall'), y: chosen('precision'), label } } : {}),
+            summary: area('average_precision'),
+          }),
+        ),
+      calibration &&
+        calibration.bins.length > 0 &&
+        figure(
+          'Calibration',
+          markup`Error ${number(calibration.ece, 2)}, Brier ${number(calibration.brier, 3)}; grey: rows`,
+          calibrationChart(calibration),
+        ),
+    ]),
+    grid([
+      confusion &&
+        confusion.length > 0 &&
+        figure(
+          'Confusion',
+          threshold
+            ? markup`${name(positive ?? '', 24)} from ${number(threshold.value, 3)} up; percent of each true class`
+            : 'Percent of each true class',
+          confusionChart({ classes: task.classes, counts: confusion }),
+        ),
+      threshold &&
+        markup`<div>
         <h3>Threshold</h3>
         <dl class="pairs">
           <dt>Value</dt>
@@ -153,11 +156,11 @@ function curves(evaluation: EvaluationDocument): Content {
           <dd>${threshold.rule}</dd>
           ${
             positive !== undefined &&
-            html`<dt>Positive</dt>
+            markup`<dt>Positive</dt>
               <dd>${name(positive, 40)}</dd>`
           }${
             Number.isFinite(prevalence) &&
-            html`<dt>Prevalence</dt>
+            markup`<dt>Prevalence</dt>
               <dd>${percent(prevalence)} of test rows</dd>`
           }
           <dt>Precision</dt>
@@ -166,6 +169,7 @@ function curves(evaluation: EvaluationDocument): Content {
           <dd>${percent(chosen('recall'))} of all ${name(positive ?? 'positive', 30)} rows are flagged</dd>
         </dl>
       </div>`,
+    ]),
   ]
 }
 
@@ -178,9 +182,14 @@ function share(evaluation: EvaluationDocument): number {
   return (totals[i] ?? NaN) / totals.reduce((a, b) => a + b, 0)
 }
 
-function regression(evaluation: EvaluationDocument): Content {
+/** Pictures side by side where there is room; nothing at all if there are none. */
+function grid(content: readonly Content[]): Content {
+  return content.some((c) => c !== false && c !== undefined) && markup`<div class="grid">${content}</div>`
+}
+
+function regression(evaluation: EvaluationDocument): readonly Content[] {
   const points = (evaluation.scatter ?? []).filter((p) => Number.isFinite(p.actual) && Number.isFinite(p.predicted))
-  if (points.length === 0) return false
+  if (points.length === 0) return []
   const residuals = points.map((p) => p.predicted - p.actual)
   const extent = Math.max(...residuals.map(Math.abs)) || 1
   const bins = Array.from({ length: 21 }, () => 0)
@@ -189,7 +198,7 @@ function regression(evaluation: EvaluationDocument): Content {
     bins[i] = (bins[i] ?? 0) + 1
   }
   return [
-    figure('Predicted against actual', html`A sample of ${count(points.length)} test rows`, scatterChart(points)),
+    figure('Predicted against actual', markup`A sample of ${count(points.length)} test rows`, scatterChart(points)),
     figure(
       'Residuals',
       'Predicted minus actual, same sample',
@@ -203,7 +212,7 @@ const DRAWN_SLICES = 12
 function slices(evaluation: EvaluationDocument): Content {
   const columns = [...new Set(evaluation.slices.map((s) => s.column))]
   if (columns.length === 0) return false
-  return html`<h3>Slices</h3>
+  return markup`<h3>Slices</h3>
     <p class="muted">
       The same score on parts of the test rows, against the score on all of them. A slice whose interval does not touch
       the line behaves differently.
@@ -215,28 +224,26 @@ function slices(evaluation: EvaluationDocument): Content {
         const overall = Object.hasOwn(evaluation.metrics, metric) ? evaluation.metrics[metric]?.value : undefined
         return figure(
           column.length > 60 ? `${Array.from(column).slice(0, 59).join('')}…` : column,
-          html`${metricName(metric)}${rows.length > DRAWN_SLICES && html`; ${count(rows.length - DRAWN_SLICES)} of ${count(rows.length)} values not shown`}`,
+          markup`${metricName(metric)}${rows.length > DRAWN_SLICES && markup`; ${count(rows.length - DRAWN_SLICES)} of ${count(rows.length)} values not shown`}`,
           dotWhiskerChart({
             title: `${metricName(metric)} by ${column}`,
-            rows: rows
-              .slice(0, DRAWN_SLICES)
-              .map((s) => ({
-                label: s.value === '' ? 'missing' : s.value,
-                detail: `${count(s.rows)} rows`,
-                ...s.score,
-              })),
+            rows: rows.slice(0, DRAWN_SLICES).map((s) => ({
+              label: s.value === '' ? 'missing' : s.value,
+              detail: `${count(s.rows)} rows`,
+              ...s.score,
+            })),
             ...(overall === undefined ? {} : { reference: { value: overall, label: 'all rows' } }),
           }),
         )
       })}
     </div>
-    ${columns.length > 12 && html`<p class="muted small">${count(columns.length - 12)} more columns are not shown here.</p>`}`
+    ${columns.length > 12 && markup`<p class="muted small">${count(columns.length - 12)} more columns are not shown here.</p>`}`
 }
 
 function parity(evaluation: EvaluationDocument): Content {
   const p = evaluation.parity
   const same = p.maxDifference <= p.tolerance
-  return html`<h3>Parity</h3>
+  return markup`<h3>Parity</h3>
     <p>
       <span class="tag ${same ? 'good' : 'bad'}">${same ? 'same answers' : 'different answers'}</span> The served file
       and the batch path were compared on ${count(p.rows)} rows; predictions differ by at most

@@ -1,7 +1,7 @@
 /** Features: what became of each column, and how rows were split. */
 import type { FeaturesDocument } from '../../core/documents.js'
 import { count, percent } from '../format.js'
-import { html, type Content } from '../html.js'
+import { markup, type Content } from '../html.js'
 import { name, table, type Section } from '../page.js'
 
 type FeatureColumn = FeaturesDocument['columns'][number]
@@ -15,14 +15,14 @@ export function featuresSection(features: FeaturesDocument | undefined): Section
   return {
     id: 'features',
     title: 'Features',
-    lead: html`${count(used)} of ${count(features.columns.length)} columns are used: ${count(features.numeric)} as
+    lead: markup`${count(used)} of ${count(features.columns.length)} columns are used: ${count(features.numeric)} as
     numbers, ${count(features.categories)} as categories. Every statistic was fitted on training rows only.`,
     body: [
       table<FeatureColumn>(
         'What became of each column',
         [
           { title: 'Column', kind: 'name', cell: (c) => name(c.name, 60) },
-          { title: 'Type', kind: 'keep', cell: (c) => html`<span class="muted">${c.type}</span>` },
+          { title: 'Type', kind: 'keep', cell: (c) => markup`<span class="muted">${c.type}</span>` },
           { title: 'Steps', kind: 'text', cell: steps },
           {
             title: 'Gives',
@@ -35,7 +35,7 @@ export function featuresSection(features: FeaturesDocument | undefined): Section
             title: 'Chosen by',
             kind: 'keep',
             cell: (c) =>
-              c.role === 'excluded' ? '' : html`<span class="tag">${c.isDefault ? 'default' : 'the file'}</span>`,
+              c.role === 'excluded' ? '' : markup`<span class="tag">${c.isDefault ? 'default' : 'the file'}</span>`,
           },
         ],
         ordered,
@@ -48,10 +48,10 @@ export function featuresSection(features: FeaturesDocument | undefined): Section
 
 function steps(column: FeatureColumn): Content {
   if (column.role === 'excluded')
-    return html`<span class="muted">not used${column.reason !== undefined && html`: ${column.reason}`}</span>`
-  if (column.steps.length === 0) return html`<span class="muted">as it is</span>`
-  return html`<ul>
-    ${column.steps.map((s) => html`<li>${s}</li>`)}
+    return markup`<span class="muted">not used${column.reason !== undefined && markup`: ${column.reason}`}</span>`
+  if (column.steps.length === 0) return markup`<span class="muted">as it is</span>`
+  return markup`<ul>
+    ${column.steps.map((s) => markup`<li>${s}</li>`)}
   </ul>`
 }
 
@@ -60,7 +60,7 @@ function split(features: FeaturesDocument): Content {
   const { counts, classes, method } = features.split
   const total = Math.max(1, counts.train + counts.validation + counts.test)
   const entries = Object.entries(classes ?? {})
-  return html`<h3>Splits</h3>
+  return markup`<h3>Splits</h3>
     <p class="muted">By ${method}.</p>
     ${table<(typeof PARTS)[number]>(
       'Splits',
@@ -72,9 +72,9 @@ function split(features: FeaturesDocument): Content {
           title: label.length > 24 ? `${Array.from(label).slice(0, 23).join('')}…` : label,
           kind: 'n' as const,
           cell: (p: (typeof PARTS)[number]) =>
-            html`${count(by[p])} <span class="muted">${counts[p] > 0 && percent(by[p] / counts[p])}</span>`,
+            markup`${count(by[p])} <span class="muted">${counts[p] > 0 && percent(by[p] / counts[p])}</span>`,
         })),
       ],
       PARTS,
-    )}${entries.length > MAX_CLASSES && html`<p class="muted small">${count(entries.length - MAX_CLASSES)} more classes are not shown here.</p>`}`
+    )}${entries.length > MAX_CLASSES && markup`<p class="muted small">${count(entries.length - MAX_CLASSES)} more classes are not shown here.</p>`}`
 }

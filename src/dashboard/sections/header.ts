@@ -1,7 +1,7 @@
 /** The top of the run page: what came of the run, in one sentence and three numbers. */
 import type { Score } from '../../core/documents.js'
-import { count, duration, moment, number } from '../format.js'
-import { html, type Content } from '../html.js'
+import { count, duration, moment, score as scoreText } from '../format.js'
+import { markup, type Content } from '../html.js'
 import { name } from '../page.js'
 import type { RunPageData } from '../run-page-data.js'
 import { metricName } from './metrics.js'
@@ -25,18 +25,18 @@ export function header(data: RunPageData): Content {
   if (rows !== undefined) facts.push(['Rows', count(rows)])
   if (features) facts.push(['Features', count(features.columns.filter((c) => c.role === 'feature').length)])
   if (data.training) facts.push(['Parameters', count(data.training.parameters)])
-  return html`<p class="eyebrow">Run ${name(run.id, 60)}</p>
+  return markup`<p class="eyebrow">Run ${name(run.id, 60)}</p>
     <h1>${name(run.pipeline, 120)} <span class="muted">${name(run.version, 30)}</span></h1>
-    ${features && html`<p class="lead">Predicts ${name(features.label, 60)}${features.task.kind === 'classification' ? `, one of ${features.task.classes.length} classes` : ', a number'}.</p>`}
+    ${features && markup`<p class="lead">Predicts ${name(features.label, 60)}${features.task.kind === 'classification' ? `, one of ${features.task.classes.length} classes` : ', a number'}.</p>`}
     <div class="verdict ${verdict.tone}" role="status">
       <p class="word">${verdict.word}</p>
       ${verdict.text}
     </div>
-    ${evaluation && html`<div class="figures">${figures(data)}</div>`}
+    ${evaluation && markup`<div class="figures">${figures(data)}</div>`}
     <dl class="facts">
       ${facts.map(
         ([k, v]) =>
-          html`<div>
+          markup`<div>
             <dt>${k}</dt>
             <dd>${v}</dd>
           </div>`,
@@ -45,8 +45,8 @@ export function header(data: RunPageData): Content {
     <pre class="wrapped">${run.command}</pre>
     ${
       data.notes.length > 0 &&
-      html`<ul class="muted small">
-        ${data.notes.map((n) => html`<li>${n}</li>`)}
+      markup`<ul class="muted small">
+        ${data.notes.map((n) => markup`<li>${n}</li>`)}
       </ul>`
     }`
 }
@@ -64,41 +64,41 @@ function verdictOf(data: RunPageData): Verdict {
           : stage === undefined
             ? 'The run failed'
             : `The run failed in ${stage}`,
-      text: html`<p><code>${error.code}</code> ${error.message}</p>
-        ${error.hint !== undefined && html`<p><strong>Next:</strong> ${error.hint}</p>`}`,
+      text: markup`<p><code>${error.code}</code> ${error.message}</p>
+        ${error.hint !== undefined && markup`<p><strong>Next:</strong> ${error.hint}</p>`}`,
     }
   }
   if (run.status === 'failed')
     return {
       tone: 'bad',
       word: 'The run failed',
-      text: html`<p>No reason was recorded; the stages below say how far it came.</p>`,
+      text: markup`<p>No reason was recorded; the stages below say how far it came.</p>`,
     }
   if (run.status === 'cancelled')
     return {
       tone: 'warn',
       word: 'Interrupted',
-      text: html`<p>What is done is kept; <code>millrace resume</code> goes on from there.</p>`,
+      text: markup`<p>What is done is kept; <code>millrace resume</code> goes on from there.</p>`,
     }
   if (run.status === 'running')
     return {
       tone: 'plain',
       word: 'Still running',
-      text: html`<p>This page shows what was known when it was written.</p>`,
+      text: markup`<p>This page shows what was known when it was written.</p>`,
     }
-  const reasons = gate && gate.reasons.length > 0 ? html`<p>${gate.reasons.join('; ')}.</p>` : false
+  const reasons = gate && gate.reasons.length > 0 ? markup`<p>${gate.reasons.join('; ')}.</p>` : false
   if (gate && !gate.passed)
     return {
       tone: 'warn',
       word: 'The gate refused this model',
-      text: html`${reasons}
+      text: markup`${reasons}
         <p>The alias <code>champion</code> was left where it was.</p>`,
     }
   if (registration?.aliases.includes('champion') === true)
     return { tone: 'good', word: `Promoted to champion: version ${registration.version}`, text: reasons }
   if (registration) return { tone: 'good', word: `Registered as version ${registration.version}`, text: reasons }
   if (gate) return { tone: 'good', word: 'The gate accepted this model', text: reasons }
-  return { tone: 'good', word: 'Done', text: html`<p>Every stage of the run has finished.</p>` }
+  return { tone: 'good', word: 'Done', text: markup`<p>Every stage of the run has finished.</p>` }
 }
 
 /** The gate's metric first, then the usual ones of the task. */
@@ -115,12 +115,12 @@ function figures(data: RunPageData): Content {
   return names.map((m) => {
     const score = evaluation.metrics[m] as Score
     const baseline = evaluation.baseline[m]
-    return html`<div class="figure">
+    return markup`<div class="figure">
       <div class="name">${metricName(m)}</div>
-      <div class="big">${number(score.value, 3)}</div>
+      <div class="big">${scoreText(score.value)}</div>
       <div class="more">
-        ${number(score.low, 3)} to ${number(score.high, 3)}
-        (95%)${baseline !== undefined && html`<br />a constant answer: ${number(baseline, 3)}`}
+        ${scoreText(score.low)} to ${scoreText(score.high)}
+        (95%)${baseline !== undefined && markup`<br/>a constant answer: ${scoreText(baseline)}`}
       </div>
     </div>`
   })

@@ -1,6 +1,6 @@
 /** The registered model and the lines to copy: predict, serve, ask. */
 import { bytes } from '../format.js'
-import { html } from '../html.js'
+import { markup } from '../html.js'
 import { command, name, type Section } from '../page.js'
 import type { RunPageData } from '../run-page-data.js'
 
@@ -13,10 +13,10 @@ export function modelSection(data: RunPageData): Section | undefined {
   return {
     id: 'model',
     title: 'Use the model',
-    lead: html`${name(registration.name, 60)}, version
-    ${registration.version}${registration.aliases.length > 0 && html` (${registration.aliases.map((a, i) => html`${i > 0 && ', '}${name(a, 40)}`)})`},
+    lead: markup`${name(registration.name, 60)}, version
+    ${registration.version}${registration.aliases.length > 0 && markup` (${registration.aliases.map((a, i) => markup`${i > 0 && ', '}${name(a, 40)}`)})`},
     ${bytes(registration.model.size)}. One file that takes raw rows; preprocessing is inside.`,
-    body: html`${command('Score a file', `millrace predict ${quote(uri)} ${data.source === undefined ? 'rows.csv' : quote(data.source)} --out predictions.csv`)}
+    body: markup`${command('Score a file', `millrace predict ${quote(uri)} ${data.source === undefined ? 'rows.csv' : quote(data.source)} --out predictions.csv`)}
     ${command('Serve it', `millrace serve ${quote(uri)} --port 8080`)}
     ${row !== undefined && command('Ask it', `curl -s http://127.0.0.1:8080/invocations -H 'content-type: application/json' -d ${quote(row)}`)}
     ${command('Take the file', `millrace export ${quote(uri)} --out model.onnx`)}`,

@@ -3,7 +3,7 @@ import { dagChart } from '../charts/dag.js'
 import { ganttChart } from '../charts/gantt.js'
 import { STATUS_WORD, type StageStatus } from '../charts/status.js'
 import { count, duration } from '../format.js'
-import { html } from '../html.js'
+import { markup } from '../html.js'
 import { figure, name, table, type Section } from '../page.js'
 import type { RunPageData } from '../run-page-data.js'
 
@@ -26,20 +26,18 @@ export function pipelineSection(data: RunPageData): Section | undefined {
   return {
     id: 'pipeline',
     title: 'Pipeline',
-    lead: html`${count(stages.length)} stages, ${duration(work)} of
-    work${cached > 0 && html`; ${count(cached)} taken from the journal because nothing they depend on changed`}.`,
-    body: html`<div class="scroll" tabindex="0" role="region" aria-label="Pipeline graph">
+    lead: markup`${count(stages.length)} stages, ${duration(work)} of
+    work${cached > 0 && markup`; ${count(cached)} taken from the journal because nothing they depend on changed`}.`,
+    body: markup`<div class="scroll" tabindex="0" role="region" aria-label="Pipeline graph">
         ${dagChart(drawn.map((s) => ({ ...s, after: s.after })))}
       </div>
       ${figure(
         'Time',
-        html`Seconds after the start of the run`,
-        html`<div class="stretch">
-          ${ganttChart(
-            drawn.map((s) => ({ name: s.name, status: s.status, start: s.startedAt ?? 0, seconds: s.seconds ?? 0 })),
-            data.run.seconds,
-          )}
-        </div>`,
+        markup`Seconds after the start of the run`,
+        ganttChart(
+          drawn.map((s) => ({ name: s.name, status: s.status, start: s.startedAt ?? 0, seconds: s.seconds ?? 0 })),
+          data.run.seconds,
+        ),
         true,
       )}
       ${
@@ -53,7 +51,7 @@ export function pipelineSection(data: RunPageData): Section | undefined {
             {
               title: 'Status',
               kind: 'keep',
-              cell: (s) => html`<span class="tag ${TONE[s.status]}">${STATUS_WORD[s.status]}</span>`,
+              cell: (s) => markup`<span class="tag ${TONE[s.status]}">${STATUS_WORD[s.status]}</span>`,
             },
             { title: 'Time', kind: 'n', cell: (s) => (s.status === 'cached' ? '' : duration(s.seconds)) },
             {
@@ -65,12 +63,12 @@ export function pipelineSection(data: RunPageData): Section | undefined {
               title: 'What happened',
               kind: 'text',
               cell: (s) =>
-                html`${s.error !== undefined && html`<span>${s.error}</span> `}${s.note}${s.cachedFrom !== undefined && html` <span class="muted">from run ${name(s.cachedFrom, 40)}</span>`}`,
+                markup`${s.error !== undefined && markup`<span>${s.error}</span> `}${s.note}${s.cachedFrom !== undefined && markup` <span class="muted">from run ${name(s.cachedFrom, 40)}</span>`}`,
             },
           ],
           stages,
         )
       }
-      ${stages.length > drawn.length && html`<p class="muted small">The pictures show the first ${count(drawn.length)} stages.</p>`}`,
+      ${stages.length > drawn.length && markup`<p class="muted small">The pictures show the first ${count(drawn.length)} stages.</p>`}`,
   }
 }

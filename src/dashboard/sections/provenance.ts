@@ -1,6 +1,6 @@
 /** Where it all came from: lineage, versions, digests, and the whole configuration. */
 import { count } from '../format.js'
-import { html, type Content } from '../html.js'
+import { markup, type Content } from '../html.js'
 import { name, type Section } from '../page.js'
 import type { RunPageData } from '../run-page-data.js'
 
@@ -9,25 +9,22 @@ export function provenanceSection(data: RunPageData): Section | undefined {
   const versions = Object.entries(data.versions)
   if (digests.length === 0 && versions.length === 0 && !data.registration) return undefined
   const chain: Content[] = digests.map(
-    ([what, digest]) => html`<li>${name(what, 60)}<br /><code class="muted digest">${digest}</code></li>`,
+    ([what, digest]) => markup`<li>${name(what, 60)}<br/><code class="muted digest">${digest}</code></li>`,
   )
   if (data.registration)
     chain.push(
-      html`<li>
-        <strong>${name(data.registration.name, 60)} version ${data.registration.version}</strong><br /><code
-          class="muted digest"
-          >${data.registration.model.digest}</code
-        >
+      markup`<li>
+        <strong>${name(data.registration.name, 60)} version ${data.registration.version}</strong><br/><code class="muted digest">${data.registration.model.digest}</code>
       </li>`,
     )
   return {
     id: 'lineage',
     title: 'Lineage',
     lead: 'The same bytes in, the same versions and the same seed give the same bytes out.',
-    body: html`<div class="grid">
+    body: markup`<div class="grid">
       ${
         chain.length > 0 &&
-        html`<div>
+        markup`<div>
           <h3>From the source to the model</h3>
           <ol class="chain">
             ${chain}
@@ -36,12 +33,12 @@ export function provenanceSection(data: RunPageData): Section | undefined {
       }
       ${
         versions.length > 0 &&
-        html`<div>
+        markup`<div>
           <h3>Versions</h3>
           <dl class="pairs">
             ${versions.map(
               ([k, v]) =>
-                html`<dt>${name(k, 40)}</dt>
+                markup`<dt>${name(k, 40)}</dt>
                   <dd>${name(v, 80)}</dd>`,
             )}
             <dt>seed</dt>
@@ -60,6 +57,6 @@ export function configurationSection(data: RunPageData): Section | undefined {
     id: 'configuration',
     title: 'Configuration',
     lead: 'As it was resolved: the file, the overrides of the command line, and every default.',
-    body: html`<details${lines <= 40 && html` open`}><summary>${count(lines)} lines of YAML</summary><div class="command"><pre>${data.config}</pre><button type="button" hidden>Copy</button></div></details>`,
+    body: markup`<details${lines <= 40 && markup` open`}><summary>${count(lines)} lines of YAML</summary><div class="command"><pre>${data.config}</pre><button type="button" hidden>Copy</button></div></details>`,
   }
 }

@@ -2,7 +2,7 @@
 import type { EpochRecord, TrainingDocument } from '../../core/documents.js'
 import { lineChart } from '../charts/line.js'
 import { count, duration, number } from '../format.js'
-import { html, type Content } from '../html.js'
+import { markup, type Content } from '../html.js'
 import { figure, name, table, type Section } from '../page.js'
 import { metricName } from './metrics.js'
 
@@ -23,7 +23,7 @@ export function trainingSection(training: TrainingDocument | undefined): Section
   const figures: Content[] = [
     figure(
       'Loss',
-      best ? html`Validation loss ${number(best.validationLoss)} at epoch ${best.epoch}` : 'Training and validation',
+      best ? markup`Validation loss ${number(best.validationLoss)} at epoch ${best.epoch}` : 'Training and validation',
       lineChart({
         title: 'Loss',
         x,
@@ -53,7 +53,7 @@ export function trainingSection(training: TrainingDocument | undefined): Section
     rates.size > 1 &&
       figure(
         'Learning rate',
-        html`From ${number(all[0]?.learningRate)} to ${number(all.at(-1)?.learningRate)}`,
+        markup`From ${number(all[0]?.learningRate)} to ${number(all.at(-1)?.learningRate)}`,
         lineChart({
           title: 'Learning rate',
           x,
@@ -66,13 +66,12 @@ export function trainingSection(training: TrainingDocument | undefined): Section
   return {
     id: 'training',
     title: 'Training',
-    lead: html`${training.modelType.replaceAll('_', ' ')} with ${count(training.parameters)} parameters, trained by
-    ${name(training.trainer, 40)} for ${count(all.length)} ${all.length === 1 ? 'epoch' : 'epochs'} in
+    lead: markup`${capital(training.modelType.replaceAll('_', ' '))} with ${count(training.parameters)} parameters, trained by the ${name(training.trainer, 40)} trainer for ${count(all.length)} ${all.length === 1 ? 'epoch' : 'epochs'} in
     ${duration(seconds)}${training.stoppedEarly ? '; stopped early, and the best epoch was kept' : best !== undefined && '; the best epoch was kept'}.${rates.size === 1 && ` Learning rate ${number(all[0]?.learningRate)} throughout.`}`,
     body:
       all.length === 0
-        ? html`<p class="muted">No epoch has finished.</p>`
-        : html`<div class="grid">${figures}</div>
+        ? markup`<p class="muted">No epoch has finished.</p>`
+        : markup`<div class="grid">${figures}</div>
             <details>
               <summary>All epochs as a table</summary>
               ${table<EpochRecord>(
@@ -82,7 +81,7 @@ export function trainingSection(training: TrainingDocument | undefined): Section
                     title: 'Epoch',
                     kind: 'n',
                     cell: (e) =>
-                      html`${e.epoch === training.bestEpoch && html`<span class="tag good">best</span> `}${count(e.epoch)}`,
+                      markup`${e.epoch === training.bestEpoch && markup`<span class="tag good">best</span> `}${count(e.epoch)}`,
                     value: (e) => e.epoch,
                   },
                   { title: 'Training loss', kind: 'n', cell: (e) => number(e.trainLoss), value: (e) => e.trainLoss },
@@ -112,6 +111,8 @@ export function trainingSection(training: TrainingDocument | undefined): Section
             </details>`,
   }
 }
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
 
 /** At most 400 epochs for the pictures: every n-th, and always the best and the last. */
 function thin(epochs: readonly EpochRecord[], best: number): readonly EpochRecord[] {
