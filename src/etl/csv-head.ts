@@ -1,0 +1,128 @@
+/** The start of a CSV file: its delimiter, its quote, whether it has a header, its column names. */
+import { createReadStream } from 'node:fs'
+import { createGunzip } from 'node:zlib'
+import { MillraceError } from '../core/errors.js'
+
+/** So many bytes of a file are looked at. */
+const HEAD = 256 * 1024
+
+/** The first bytes of a file as text, decompressed if it is called `.gz`, without byte-order mark. */
+export async function readHead(path: string): Promise<{ text: string; whole: boolean }> {
+  const file = createReadStream(path)
+  const stream = path.endsWith('.gz') ? file.pipe(createGunzip()) : file
+  const parts: Buffer[] = []
+  let size = 0
+  try {
+    // pipe does not pass errors on: a missing file must fail here too
+    const failed = new Promise<never>((_, reject) => file.once('error', reject))
+    const read = async (): Promise<void> => {
+      for await (const part of stream as AsyncIterable<Buffer>) {
+        parts.push(part)
+        size += part.length
+        if (size >= HEAD) break
+      }
+    }
+    await Promise.race([read(), failed])
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    if (code === 'ENOENT') throw new MillraceError('MR_FILE_MISSING', `there is no file ${path}`, { cause: error })
+    if (code.startsWith('Z_'))
+      throw new MillraceError('MR_SOURCE_CORRUPT', `${path} is not a whole gzip file`, { cause: error })
+    throw new MillraceError('MR_FILE_ACCESS', `cannot read ${path}: ${String(error)}`, { cause: error })
+  } finally {
+    stream.destroy()
+    file.destroy()
+  }
+  const text = Buffer.concat(parts).toString('utf8')
+  return { text: text.startsWith('\uFEFF') ? text.slice(1) : text, whole: size < HEAD }
+}
+
+/** The records of a CSV text; quoted values may hold delimiters, line breaks and doubled quotes. */
+export function parseRecords(text: string, delimiter: string, quote: string, most = Infinity): string[][] {
+  const records: string[][] = []
+  let record: string[] = []
+  let value = ''
+  let at = 0
+  const endRecord = (): void => {
+    record.push(value)
+    records.push(record)
+    record = []
+    value = ''
+  }
+  while (at < text.length && records.length < most) {
+    const char = text[at] ?? ''
+    if (char === quote && value === '') {
+      let end = at + 1
+      for (;;) {
+        const next = text.indexOf(quote, end)
+        if (next < 0) {
+          value += text.slice(end)
+          end = text.length
+          break
+        }
+        value += text.slice(end, next)
+        end = next + 1
+        if (text[end] !== quote) break
+        value += quote
+        end++
+      }
+      at = end
+    } else if (text.startsWith(delimiter, at)) {
+      record.push(value)
+      value = ''
+      at += delimiter.length
+    } else if (char === '\n' || char === '\r') {
+      endRecord()
+      at += char === '\r' && text[at + 1] === '\n' ? 2 : 1
+    } else {
+      value += char
+      at++
+    }
+  }
+  if ((value !== '' || record.length > 0) && records.length < most) endRecord()
+  return records
+}
+
+export interface CsvShape {
+  readonly delimiter: string
+  readonly quote: string
+  /** Records of the head; the last one may be cut and is left out unless it is the file's last. */
+  readonly records: readonly (readonly string[])[]
+}
+
+/**
+ * The delimiter among `, ; tab |` that splits the head into the most columns with the same number in nearly all
+ * records; a comma where none does. `given` fixes either.
+ */
+export function sniff(
+  head: { readonly text: string; readonly whole: boolean },
+  given: { readonly delimiter?: string; readonly quote?: string } = {},
+): CsvShape {
+  const quote = given.quote ?? (singleQuoted(head.text) ? "'" : '"')
+  const read = (delimiter: string): string[][] => {
+    const records = parseRecords(head.text, delimiter, quote, 2000)
+    return head.whole || records.length === 2000 ? records : records.slice(0, Math.max(1, records.length - 1))
+  }
+  if (given.delimiter !== undefined) return { delimiter: given.delimiter, quote, records: read(given.delimiter) }
+  let best: CsvShape = { delimiter: ',', quote, records: read(',') }
+  let bestScore = score(best.records)
+  for (const delimiter of [';', '\t', '|']) {
+    const records = read(delimiter)
+    const found = score(records)
+    if (found > bestScore) [best, bestScore] = [{ delimiter, quote, records }, found]
+  }
+  return best
+}
+
+/** Columns of the first record, if nearly all others have as many; else 1 and less. */
+function score(records: readonly (readonly string[])[]): number {
+  const filled = records.filter((record) => record.length > 1 || record[0] !== '')
+  const width = filled[0]?.length ?? 0
+  if (width < 2) return 1
+  const same = filled.filter((record) => record.length === width).length / filled.length
+  return same >= 0.9 ? width : same
+}
+
+/** Single quotes only if no double quote is there and they stand on both sides of values. */
+const singleQuoted = (text: string): boolean =>
+  !text.includes('"') && /(^|[,;\t|\n])'[^'\n]*'([,;\t|\r\n]|$)/.test(text.slice(0, 10_000))

@@ -1,0 +1,85 @@
+/** What DuckDB says, as an error that a person can act on. */
+import { MillraceError } from '../../core/errors.js'
+
+/** Turns whatever a query threw into a MillraceError; one that already is stays. `signal` tells an abort apart. */
+export function engineError(error: unknown, signal?: AbortSignal): MillraceError {
+  if (error instanceof MillraceError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  if (signal?.aborted === true) return new MillraceError('MR_CANCELLED', 'the query was cancelled', { cause: error })
+  return sourceError(message, error) ?? resourceError(message, error)
+}
+
+function sourceError(message: string, cause: unknown): MillraceError | undefined {
+  const line = /CSV Error on Line: (\d+)/.exec(message)
+  if (line !== null) {
+    const file = /^\s*file = (.*)$/m.exec(message)?.[1] ?? ''
+    const at = { file, line: Number(line[1]), column: 1 }
+    const original = shorten(/^Original Line: ?(.*)$/m.exec(message)?.[1] ?? '')
+    const columns = /Expected Number of Columns: (\d+) Found: (\d+)/.exec(message)
+    if (columns !== null)
+      return new MillraceError('MR_SOURCE_ROW', `a row has ${columns[2]} values, not ${columns[1]}: ${original}`, {
+        at,
+        cause,
+        hint: 'mend the row: a value that holds the delimiter must be quoted',
+      })
+    if (/unicode|utf-8/i.test(message))
+      return new MillraceError('MR_SOURCE_ENCODING', `a row is not valid UTF-8: ${original}`, {
+        at,
+        cause,
+        hint: `convert the file first, for example: iconv -f latin1 -t utf-8 ${file}`,
+      })
+    if (message.includes('unterminated quote'))
+      return new MillraceError('MR_SOURCE_ROW', `a quote is opened and never closed: ${original}`, { at, cause })
+    const why = message.split('\n')[2] ?? message
+    return new MillraceError('MR_SOURCE_ROW', `a row cannot be read: ${why.trim()}: ${original}`, { at, cause })
+  }
+  const json = /Malformed JSON in file "(.*)", at byte (\d+) in (?:line|record\/value) (\d+): (.*)/.exec(message)
+  if (json !== null)
+    return new MillraceError('MR_SOURCE_ROW', `malformed JSON: ${(json[4] ?? '').trim()}`, {
+      at: { file: json[1] ?? '', line: Number(json[3]), column: Number(json[2]) },
+      cause,
+    })
+  const missing = /No files found that match the pattern "(.*)"/.exec(message)
+  if (missing !== null) return new MillraceError('MR_FILE_MISSING', `there is no file ${missing[1]}`, { cause })
+  const parquet =
+    /No magic bytes found at end of file '(.*)'|File '(.*)' too small to be a Parquet file|[Ff]ooter.* file '(.*)'/.exec(
+      message,
+    )
+  if (parquet !== null) {
+    const file = parquet[1] ?? parquet[2] ?? parquet[3] ?? ''
+    return new MillraceError('MR_SOURCE_CORRUPT', `${file} is not a whole Parquet file`, {
+      hint: 'it is truncated or something else: export or copy it again',
+      cause,
+    })
+  }
+  if (
+    /Malformed JSON|JSON transform|Invalid Input Error: .*json|parquet|snappy|zstd|gzip|GZIP|Thrift|TProtocol/i.test(
+      message,
+    )
+  )
+    return new MillraceError('MR_SOURCE_CORRUPT', `a source file cannot be read: ${firstLine(message)}`, { cause })
+  if (message.startsWith('Conversion Error'))
+    return new MillraceError('MR_SOURCE_TYPE', `a value does not have its column's type: ${firstLine(message)}`, {
+      cause,
+      hint: 'declare the column as text, or mend the value',
+    })
+  return undefined
+}
+
+function resourceError(message: string, cause: unknown): MillraceError {
+  if (/No space left on device|ENOSPC|disk.* full/i.test(message))
+    return new MillraceError('MR_DISK_FULL', firstLine(message), {
+      cause,
+      hint: 'free some space, then run the same command again',
+    })
+  if (message.startsWith('Out of Memory Error'))
+    return new MillraceError('MR_ENGINE_MEMORY', firstLine(message), {
+      cause,
+      hint: 'raise the memory limit, or give the engine a folder with more space to spill to',
+    })
+  if (/Permission denied/.test(message)) return new MillraceError('MR_FILE_ACCESS', firstLine(message), { cause })
+  return new MillraceError('MR_ENGINE_FAILED', firstLine(message), { cause })
+}
+
+const firstLine = (message: string): string => shorten(message.split('\n')[0] ?? message, 300)
+const shorten = (line: string, length = 80): string => (line.length > length ? `${line.slice(0, length)}…` : line)

@@ -1,0 +1,66 @@
+/** Row groups of Parquet files: one thread reads one, in order, so what is summed inside one always has the same bits. */
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { MillraceError } from '../../core/errors.js'
+import { call, col, int, when, type Expr } from '../expr.js'
+import { project, type Relation, type Source } from '../relation.js'
+import { pathLiteral } from '../sql/duckdb.js'
+
+export interface RowGroups {
+  /** Position after the last row of each group, in the order of files and groups. */
+  readonly ends: readonly number[]
+  readonly rowsBefore: readonly number[]
+}
+
+export async function rowGroups(connection: DuckDBConnection, source: Source): Promise<RowGroups> {
+  const ends: number[] = []
+  const rowsBefore: number[] = []
+  let rows = 0
+  for (const path of source.paths) {
+    rowsBefore.push(rows)
+    const reader = await connection.runAndReadAll(
+      `SELECT DISTINCT row_group_id, row_group_num_rows FROM parquet_metadata(${pathLiteral(path)}) ORDER BY row_group_id`,
+    )
+    for (const row of reader.getRows()) {
+      rows += Number(row[1])
+      ends.push(rows)
+    }
+  }
+  return { ends, rowsBefore }
+}
+
+/** The Parquet scan that the relation reads row by row, if nothing but projections and filters stand on it. */
+export function plainScan(relation: Relation): (Relation & { kind: 'scan' }) | undefined {
+  if (relation.kind === 'scan') return relation.source.format === 'parquet' ? relation : undefined
+  return relation.kind === 'project' || relation.kind === 'filter' ? plainScan(relation.input) : undefined
+}
+
+/** The relation with one more column: the position of its row in the source. Only for what `plainScan` accepts. */
+export function withPosition(relation: Relation, name: string, rowsBefore: readonly number[]): Relation {
+  switch (relation.kind) {
+    case 'scan': {
+      const { rowNumber, schema } = relation
+      if (rowNumber === undefined)
+        return { ...relation, rowNumber: name, rowsBefore, schema: [...schema, { name, type: 'integer' }] }
+      const columns = schema.map((field) => ({ name: field.name, expr: col(field.name) }))
+      return project({ ...relation, rowsBefore }, [...columns, { name, expr: col(rowNumber) }])
+    }
+    case 'project': {
+      const input = withPosition(relation.input, name, rowsBefore)
+      return project(input, [...relation.columns, { name, expr: col(name) }])
+    }
+    case 'filter': {
+      const input = withPosition(relation.input, name, rowsBefore)
+      return { ...relation, input, schema: input.schema }
+    }
+    default:
+      throw new MillraceError('MR_INTERNAL_BUG', `rows of a ${relation.kind} have no position`)
+  }
+}
+
+/** Index of the row group that a position lies in: nested halves, so that a thousand groups cost ten comparisons. */
+export function groupOf(position: Expr, ends: readonly number[], from = 0, to = ends.length - 1): Expr {
+  if (from >= to) return int(Math.max(0, from))
+  const middle = (from + to) >> 1
+  const below = call('lt', position, int(ends[middle] ?? 0))
+  return when(below, groupOf(position, ends, from, middle), groupOf(position, ends, middle + 1, to))
+}

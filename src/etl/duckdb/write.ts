@@ -1,0 +1,197 @@
+/**
+ * Files with the same bytes each time: one ordered COPY a file, two or more threads, row groups of a fixed size, and
+ * an order of rows that the relation defines or that is made here (reference: DuckDB keeps the order of scans, not of
+ * joins, windows and groups).
+ */
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { MillraceError } from '../../core/errors.js'
+import type { Progress, Target, Written } from '../engine.js'
+import { call, cast, col, text, type OrderKey } from '../expr.js'
+import { aggregated, filter, isOrdered, project, sort, type Relation } from '../relation.js'
+import { compile } from '../sql/compile.js'
+import { duckdb, textLiteral } from '../sql/duckdb.js'
+import type { Session } from './session.js'
+
+/** Rows of a Parquet row group: DuckDB's own default, a multiple of its vectors. */
+export const ROW_GROUP = 122_880
+const NULL_PARTITION = '__HIVE_DEFAULT_PARTITION__'
+
+/**
+ * Writes into a folder beside the target and renames it when all is there; on failure or abort nothing is left.
+ * Throws MR_FILE_EXISTS if the target's folder is there already.
+ */
+export async function writeFiles(
+  session: Session,
+  relation: Relation,
+  target: Target,
+  progress?: Progress,
+  signal?: AbortSignal,
+): Promise<Written> {
+  if (await exists(target.folder))
+    throw new MillraceError('MR_FILE_EXISTS', `${target.folder} exists; a table is written into a new folder`)
+  const fresh = `${target.folder}.writing`
+  const access = (error: unknown): never => {
+    throw new MillraceError('MR_FILE_ACCESS', `cannot write ${target.folder}: ${String(error)}`, { cause: error })
+  }
+  await mkdir(dirname(target.folder), { recursive: true }).catch(access)
+  await rm(fresh, { recursive: true, force: true })
+  await mkdir(fresh).catch(access)
+  try {
+    const ordered = inTotalOrder(relation)
+    const written =
+      target.partitionBy === undefined || target.partitionBy.length === 0
+        ? await writeOne(session, ordered, fresh, target, progress, signal)
+        : await writePartitions(session, ordered, fresh, target, target.partitionBy, progress, signal)
+    await rename(fresh, target.folder)
+    return written
+  } catch (error) {
+    await rm(fresh, { recursive: true, force: true })
+    throw error
+  }
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  )
+
+/** The relation in an order that leaves nothing open, except among rows that are equal in all columns. */
+export function inTotalOrder(relation: Relation): Relation {
+  const all: OrderKey[] = relation.schema.map(({ name }) => ({ expr: col(name) }))
+  if (!isOrdered(relation)) return sort(relation, all)
+  return breakTies(relation)
+}
+
+/** Ends the keys of every sort that decides the order with the other columns. */
+function breakTies(relation: Relation): Relation {
+  switch (relation.kind) {
+    case 'sort': {
+      const keyed = new Set(relation.by.map(({ expr }) => (expr.op === 'column' ? expr.name : '')))
+      const rest = relation.schema.filter(({ name }) => !keyed.has(name)).map(({ name }) => ({ expr: col(name) }))
+      return { ...relation, by: [...relation.by, ...rest] }
+    }
+    case 'project':
+    case 'filter':
+    case 'limit':
+      return { ...relation, input: breakTies(relation.input) }
+    case 'union':
+      return { ...relation, inputs: relation.inputs.map(breakTies) }
+    default:
+      return relation
+  }
+}
+
+async function writeOne(
+  session: Session,
+  relation: Relation,
+  folder: string,
+  target: Target,
+  progress?: Progress,
+  signal?: AbortSignal,
+): Promise<Written> {
+  const name = `part-0.${target.format}${target.format !== 'parquet' && target.compression === 'gzip' ? '.gz' : ''}`
+  const path = join(folder, name)
+  const rows = await copy(session, relation, path, target, progress, signal)
+  return { schema: relation.schema, rows, files: [{ path: name, rows, bytes: (await stat(path)).size }] }
+}
+
+/** One COPY a value, so that each file keeps the relation's order; the values in their own order. */
+async function writePartitions(
+  session: Session,
+  relation: Relation,
+  folder: string,
+  target: Target,
+  by: readonly string[],
+  progress?: Progress,
+  signal?: AbortSignal,
+): Promise<Written> {
+  const keys = by.map((name) => ({ name, expr: cast(col(name), 'text') }))
+  const groups = sort(
+    aggregated(relation, keys, [{ name: '#rows', expr: { op: 'aggregate', fn: 'count', args: [] } }]),
+    keys.map(({ name }) => ({ expr: col(name), nulls: 'last' })),
+  )
+  const values = await session.use(async (connection) => {
+    const reader = await connection.runAndReadAll(compile(groups, duckdb))
+    return reader.getRows()
+  }, signal)
+  const kept = relation.schema.filter(({ name }) => !by.includes(name)).map(({ name }) => ({ name, expr: col(name) }))
+  const total = values.reduce((sum, row) => sum + Number(row[by.length]), 0)
+  const files: Written['files'][number][] = []
+  let done = 0
+  for (const row of values) {
+    const parts = by.map((name, i) => {
+      const value = row[i] as string | null | undefined
+      const key = cast(col(name), 'text')
+      const isValue = value == null ? call('is_null', key) : call('eq', key, text(value))
+      return { path: `${encodeURIComponent(name)}=${value == null ? NULL_PARTITION : encode(value)}`, isValue }
+    })
+    const inside = join(...parts.map(({ path }) => path))
+    const part = project(filter(relation, call('and', ...parts.map(({ isValue }) => isValue))), kept)
+    await mkdir(join(folder, inside), { recursive: true })
+    const one = await writeOne(session, part, join(folder, inside), target, undefined, signal)
+    files.push(...one.files.map((file) => ({ ...file, path: join(inside, file.path) })))
+    done += one.rows
+    progress?.({ rows: done, total, fraction: total === 0 ? 1 : done / total })
+  }
+  return { schema: relation.schema, rows: total, files }
+}
+
+/** As a folder's name: what is not plain ASCII is percent-encoded, as DuckDB does. */
+const encode = (value: string): string =>
+  encodeURIComponent(value).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+
+async function copy(
+  session: Session,
+  relation: Relation,
+  path: string,
+  target: Target,
+  progress?: Progress,
+  signal?: AbortSignal,
+): Promise<number> {
+  const sql = `COPY (\n${compile(relation, duckdb)}\n) TO ${textLiteral(path)} (${copyOptions(target)})`
+  return session.use(async (connection) => {
+    const stop = progress === undefined ? undefined : await watch(connection, progress)
+    try {
+      const reader = await connection.runAndReadAll(sql)
+      const rows = Number(reader.getRows()[0]?.[0] ?? 0)
+      progress?.({ rows, total: rows, fraction: 1 })
+      return rows
+    } finally {
+      stop?.()
+    }
+  }, signal)
+}
+
+function copyOptions({ format, compression = format === 'parquet' ? 'snappy' : 'none' }: Target): string {
+  switch (format) {
+    case 'parquet':
+      return `FORMAT parquet, COMPRESSION ${compression === 'none' ? 'uncompressed' : compression}, ROW_GROUP_SIZE ${ROW_GROUP}`
+    case 'csv':
+      return `FORMAT csv, HEADER true, DELIMITER ',', QUOTE '"', ESCAPE '"'${compression === 'gzip' ? ', COMPRESSION gzip' : ''}`
+    case 'json':
+      return `FORMAT json${compression === 'gzip' ? ', COMPRESSION gzip' : ''}`
+  }
+}
+
+/** Reports ten times a second what DuckDB says of its progress; the function returned ends it. */
+async function watch(connection: DuckDBConnection, progress: Progress): Promise<() => void> {
+  for (const setting of ['enable_progress_bar = true', 'enable_progress_bar_print = false', 'progress_bar_time = 0'])
+    await connection.run(`SET ${setting}`)
+  const timer = setInterval(() => {
+    const { percentage, rows_processed, total_rows_to_process } = connection.progress
+    if (percentage < 0) return
+    progress({ rows: Number(rows_processed), total: Number(total_rows_to_process), fraction: percentage / 100 })
+  }, 100)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+/** Files below a folder, for tests and manifests: relative paths in name order. */
+export async function filesBelow(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  return files.map((file) => file.slice(folder.length + 1)).sort()
+}

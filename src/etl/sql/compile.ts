@@ -1,0 +1,141 @@
+/**
+ * Relations to SQL text: one SELECT a node, nested, every column listed with AS, every null order written out. The
+ * same relation gives the same text, and what an engine does differently stands in its dialect's tables.
+ */
+import type { Schema } from '../../core/schema.js'
+import type { CompiledQuery, Dialect } from '../engine.js'
+import type { Expr, Named, OrderKey } from '../expr.js'
+import { lower } from '../lower.js'
+import type { Relation } from '../relation.js'
+import { typeOf } from '../types.js'
+import { fill, type LoweredFunction, type SqlDialect } from './dialect.js'
+
+/** The engine-facing face of a dialect's tables. */
+export function dialect(tables: SqlDialect): Dialect {
+  const known = new Set([tables.functions, tables.aggregates, tables.windows].flatMap((table) => Object.keys(table)))
+  for (const op of ['is_missing', 'case', 'cast', 'position', 'in', 'column', 'literal']) known.add(op)
+  return {
+    name: tables.name,
+    supports: (op) => known.has(op),
+    compile: (relation): CompiledQuery => ({ sql: compile(relation, tables), schema: relation.schema }),
+  }
+}
+
+/** One SELECT statement, without a semicolon. */
+export function compile(relation: Relation, tables: SqlDialect): string {
+  const id = (name: string): string => tables.identifier(name)
+  const from = (input: Relation, alias = 'q'): string => `FROM (\n${indent(compile(input, tables))}\n) AS ${alias}`
+  switch (relation.kind) {
+    case 'scan':
+      return tables.scan(relation)
+    case 'project':
+      return `SELECT\n${list(relation.columns, relation.input.schema, tables)}\n${from(relation.input)}`
+    case 'filter':
+      return `SELECT *\n${from(relation.input)}\nWHERE ${expression(relation.predicate, relation.input.schema, tables)}`
+    case 'aggregate': {
+      const columns = list([...relation.groupBy, ...relation.aggregates], relation.input.schema, tables)
+      const keys = relation.groupBy.map((_, i) => i + 1).join(', ')
+      return `SELECT\n${columns}\n${from(relation.input)}${keys === '' ? '' : `\nGROUP BY ${keys}`}`
+    }
+    case 'window': {
+      const kept = relation.input.schema.map(({ name }) => ({ name, expr: { op: 'column', name } as const }))
+      return `SELECT\n${list([...kept, ...relation.columns], relation.input.schema, tables)}\n${from(relation.input)}`
+    }
+    case 'union':
+      return relation.inputs.map((input) => `SELECT *\n${from(input)}`).join('\nUNION ALL\n')
+    case 'join': {
+      const { left, right, how } = relation
+      const on = relation.on.map(
+        (pair) =>
+          `${expression(pair.left, left.schema, tables, 'l')} = ${expression(pair.right, right.schema, tables, 'r')}`,
+      )
+      const side = (schema: Schema, alias: string): string[] =>
+        schema.map(({ name }) => `  ${alias}.${id(name)} AS ${id(name)}`)
+      const both = how === 'inner' || how === 'left'
+      const columns = [...side(left.schema, 'l'), ...(both ? side(right.schema, 'r') : [])].join(',\n')
+      const joined = `(\n${indent(compile(right, tables))}\n) AS r`
+      return `SELECT\n${columns}\n${from(left, 'l')}\n${how.toUpperCase()} JOIN ${joined}\nON ${on.join(' AND ')}`
+    }
+    case 'sort':
+      return `SELECT *\n${from(relation.input)}\n${ordering(relation.by, relation.input.schema, tables)}`
+    case 'limit': {
+      const { input, count, offset } = relation
+      const rows = `LIMIT ${count}${offset === undefined ? '' : ` OFFSET ${offset}`}`
+      if (input.kind === 'sort') return `${compile(input, tables)}\n${rows}`
+      return `SELECT *\n${from(input)}\n${rows}`
+    }
+  }
+}
+
+/** `ORDER BY …`, nulls written out. */
+export function ordering(by: readonly OrderKey[], schema: Schema, tables: SqlDialect, alias?: string): string {
+  const keys = by.map(
+    (key) =>
+      `${expression(key.expr, schema, tables, alias)} ${key.descending === true ? 'DESC' : 'ASC'} ` +
+      `NULLS ${key.nulls === 'first' ? 'FIRST' : 'LAST'}`,
+  )
+  return `ORDER BY ${keys.join(', ')}`
+}
+
+/** An expression over the columns of `schema`, each written behind `alias.` if one is given. */
+export function expression(expr: Expr, schema: Schema, tables: SqlDialect, alias?: string): string {
+  return emit(lower(expr, schema), schema, tables, alias)
+}
+
+function list(columns: readonly Named[], schema: Schema, tables: SqlDialect): string {
+  return columns
+    .map(({ name, expr }) => `  ${expression(expr, schema, tables)} AS ${tables.identifier(name)}`)
+    .join(',\n')
+}
+
+function emit(expr: Expr, schema: Schema, tables: SqlDialect, alias: string | undefined): string {
+  const sql = (inner: Expr): string => emit(inner, schema, tables, alias)
+  switch (expr.op) {
+    case 'column': {
+      typeOf(expr, schema)
+      return `${alias === undefined ? '' : `${alias}.`}${tables.identifier(expr.name)}`
+    }
+    case 'literal':
+      return tables.literal(expr)
+    case 'call':
+      return fill(tables.functions[expr.fn as LoweredFunction], expr.args.map(sql))
+    case 'case': {
+      const branches = expr.branches.map((branch) => `WHEN ${sql(branch.when)} THEN ${sql(branch.then)}`)
+      return `CASE ${branches.join(' ')} ELSE ${sql(expr.otherwise)} END`
+    }
+    case 'cast':
+      return tables.cast(sql(expr.value), typeOf(expr.value, schema), expr.to, expr.lenient ?? false)
+    case 'position':
+      return tables.position(sql(expr.value), expr.values)
+    case 'in': {
+      const literals = expr.values.map((value) => tables.literal({ op: 'literal', value, type: expr.type }))
+      return tables.contains(sql(expr.value), literals)
+    }
+    case 'aggregate': {
+      const args = expr.args.map(sql)
+      const where = expr.filter === undefined ? '' : ` FILTER (WHERE ${sql(expr.filter)})`
+      const params = (expr.params ?? []).map((value) => tables.literal({ op: 'literal', value, type: 'number' }))
+      if (expr.fn === 'count' && args.length === 0) return `count(*)${where}`
+      const whole = fill(tables.aggregates[expr.fn], [...args, ...params])
+      return sized(expr, `${whole}${where}`, schema, tables)
+    }
+    case 'window': {
+      const args = expr.args.map(sql)
+      const call = expr.fn === 'count' && args.length === 0 ? 'count(*)' : fill(tables.windows[expr.fn], args)
+      const by = expr.partitionBy.map(sql)
+      const parts = [
+        ...(by.length === 0 ? [] : [`PARTITION BY ${by.join(', ')}`]),
+        ...(expr.orderBy.length === 0 ? [] : [ordering(expr.orderBy, schema, tables, alias)]),
+      ]
+      return sized(expr, `${call} OVER (${parts.join(' ')})`, schema, tables)
+    }
+  }
+}
+
+/** Engines widen integer sums: brought back to 64 bits around the whole call, filter and window included. */
+function sized(expr: Expr & { op: 'aggregate' | 'window' }, sql: string, schema: Schema, tables: SqlDialect): string {
+  const widened = (expr.fn === 'sum' && typeOf(expr, schema) === 'integer') || expr.fn === 'count_if'
+  return widened ? fill(tables.integerSum, [sql]) : sql
+}
+
+const indent = (sql: string): string => sql.replace(/^/gm, '  ')

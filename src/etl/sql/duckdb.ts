@@ -1,0 +1,222 @@
+/** DuckDB's SQL as tables (1.5). What its functions do otherwise than others was found by running them. */
+import type { ColumnType } from '../../core/schema.js'
+import type { Relation, Source } from '../relation.js'
+import type { SqlDialect, StoredType } from './dialect.js'
+
+const BLANKS = `E' \\t\\n\\r\\f'`
+const UPPER = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
+/** The largest double that still rounds to a finite single. */
+const FLOAT_MAX = '3.4028235677973362e38'
+
+const TYPES: Readonly<Record<StoredType, string>> = {
+  number: 'DOUBLE',
+  integer: 'BIGINT',
+  boolean: 'BOOLEAN',
+  text: 'VARCHAR',
+  timestamp: 'TIMESTAMP',
+  date: 'DATE',
+  float32: 'FLOAT',
+  int32: 'INTEGER',
+}
+
+/** NUL ends a statement: it is put in by chr(0). */
+export function textLiteral(value: string): string {
+  const parts = value.split('\0').map((part) => `'${part.replaceAll("'", "''")}'`)
+  return parts.length === 1 ? (parts[0] ?? "''") : `(${parts.join(' || chr(0) || ')})`
+}
+
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+export function numberLiteral(value: number): string {
+  if (Number.isFinite(value) && !Object.is(value, -0)) {
+    const text = value.toExponential().replace('e+', 'e')
+    return value < 0 ? `(${text})` : text
+  }
+  return `CAST('${Object.is(value, -0) ? '-0' : String(value)}' AS DOUBLE)`
+}
+
+export const duckdb: SqlDialect = {
+  name: 'duckdb',
+  types: TYPES,
+  functions: {
+    add: '($1 + $2)',
+    sub: '($1 - $2)',
+    mul: '($1 * $2)',
+    div: '($1 / $2)',
+    neg: '(-$1)',
+    abs: 'abs($1)',
+    ln: 'ln($1)',
+    exp: 'exp($1)',
+    sqrt: 'sqrt($1)',
+    floor: 'floor($1)',
+    least: 'least($*)',
+    greatest: 'greatest($*)',
+    int_div: '(($1 - ((($1 % $2) + $2) % $2)) // $2)',
+    int_mod: '((($1 % $2) + $2) % $2)',
+    eq: '($1 = $2)',
+    ne: '($1 <> $2)',
+    lt: '($1 < $2)',
+    le: '($1 <= $2)',
+    gt: '($1 > $2)',
+    ge: '($1 >= $2)',
+    and: '($* AND *)',
+    or: '($* OR *)',
+    not: '(NOT $1)',
+    is_null: '($1 IS NULL)',
+    is_nan: 'isnan($1)',
+    coalesce: 'coalesce($*)',
+    nullif: 'nullif($1, $2)',
+    concat: '($* || *)',
+    lower: `translate($1, '${UPPER}', '${UPPER.toLowerCase()}')`,
+    trim: `trim($1, ${BLANKS})`,
+    substr: 'substr($1, $2, $3)',
+    md5: 'md5($1)',
+    matches: 'regexp_matches($1, $2)',
+    epoch_us: 'epoch_us($1)',
+  },
+  aggregates: {
+    count: 'count($1)',
+    count_if: 'count_if($1)',
+    count_distinct: 'count(DISTINCT $1)',
+    sum: 'sum($1)',
+    avg: 'avg($1)',
+    min: 'min($1)',
+    max: 'max($1)',
+    stddev_samp: 'stddev_samp($1)',
+    var_pop: 'var_pop($1)',
+    quantile: 'quantile_cont($1, $2)',
+  },
+  windows: {
+    row_number: 'row_number()',
+    count: 'count($1)',
+    sum: 'sum($1)',
+    avg: 'avg($1)',
+    min: 'min($1)',
+    max: 'max($1)',
+    lag: 'lag($1)',
+  },
+  integerSum: 'CAST($1 AS BIGINT)',
+  identifier,
+  literal({ value, type }) {
+    if (value === null) return `CAST(NULL AS ${TYPES[type]})`
+    switch (type) {
+      case 'number':
+        return numberLiteral(Number(value))
+      case 'integer':
+        return `CAST(${BigInt(value)} AS BIGINT)`
+      case 'boolean':
+        return value === true || value === 'true' ? 'TRUE' : 'FALSE'
+      case 'text':
+        return textLiteral(String(value))
+      case 'timestamp':
+      case 'date': {
+        const instant = typeof value === 'string' ? parsedTime(textLiteral(value)) : `make_timestamp(${BigInt(value)})`
+        return `CAST(${instant} AS ${TYPES[type]})`
+      }
+    }
+  },
+  cast,
+  position: (sql, values) => `CAST(enum_code(TRY_CAST(${sql} AS ENUM(${values.map(enumLabel).join(', ')}))) AS BIGINT)`,
+  // not IN: from ten values on DuckDB makes a join of it and the order of rows is lost
+  contains: (sql, literals) => `list_contains([${literals.join(', ')}], ${sql})`,
+  scan: (relation) => scanSql(relation),
+}
+
+/** Text with or without zone, as UTC: a plain cast to TIMESTAMP drops the offset. */
+const parsedTime = (sql: string, lenient = false): string =>
+  `CAST(${lenient ? 'TRY_CAST' : 'CAST'}(${sql} AS TIMESTAMPTZ) AS TIMESTAMP)`
+
+function enumLabel(value: string): string {
+  return `'${value.replaceAll("'", "''")}'`
+}
+
+function cast(sql: string, from: ColumnType, to: StoredType, lenient: boolean): string {
+  const how = lenient ? 'TRY_CAST' : 'CAST'
+  if (to === 'float32') {
+    // a double too large for a single fails in DuckDB and is infinity in ONNX: infinity it is
+    const double = from === 'number' ? sql : `${how}(${sql} AS DOUBLE)`
+    return `CAST(CASE WHEN abs(${double}) >= ${FLOAT_MAX} THEN ${double} * CAST('Infinity' AS DOUBLE) ELSE ${double} END AS FLOAT)`
+  }
+  if (from === to) return sql
+  if (from === 'number' && (to === 'integer' || to === 'int32')) return `${how}(floor(${sql}) AS ${TYPES[to]})`
+  if (from === 'number' && to === 'text')
+    return `CASE WHEN abs(${sql}) < 1e15 AND ${sql} = floor(${sql}) THEN CAST(CAST(${sql} AS BIGINT) AS VARCHAR) ELSE CAST(${sql} AS VARCHAR) END`
+  if (from === 'text' && to === 'timestamp') return parsedTime(sql, lenient)
+  return `${how}(${sql} AS ${TYPES[to]})`
+}
+
+/** Paths are globs to DuckDB: their special characters are put in brackets. */
+export function pathLiteral(path: string): string {
+  return textLiteral(path.replace(/[*?[]/g, '[$&]'))
+}
+
+/** Words that stand for "missing" in columns whose other values are numbers, times or truth values. */
+export const MISSING_WORDS = ['na', 'n/a', 'nan', 'null', 'none', '?']
+
+function scanSql(relation: Relation & { kind: 'scan' }): string {
+  const { source, schema, rowNumber } = relation
+  const fields = schema.filter(({ name }) => name !== rowNumber)
+  const typed = fields.map(({ name, type }) => `  ${readValue(identifier(name), type, source)} AS ${identifier(name)}`)
+  if (rowNumber !== undefined) typed.push(`  ${rowPosition(relation)} AS ${identifier(rowNumber)}`)
+  return `SELECT\n${typed.join(',\n')}\nFROM ${reader(
+    source,
+    fields.map(({ name }) => name),
+  )}`
+}
+
+/** The table function that gives the raw columns. */
+export function reader(source: Source, columns: readonly string[]): string {
+  const paths = `[${source.paths.map(pathLiteral).join(', ')}]`
+  switch (source.format) {
+    case 'parquet': {
+      const hive = source.paths.every((path) => /[\\/][^\\/=]+=[^\\/]*[\\/]/.test(path))
+      const options = source.paths.length > 1 ? ', union_by_name = true' : ''
+      return `read_parquet(${paths}, hive_partitioning = ${hive}${hive ? ', hive_types_autocast = false' : ''}${options})`
+    }
+    case 'csv': {
+      const { delimiter = ',', quote = '"', header = true } = source.csv ?? {}
+      // all columns of the file, in its order, when it is known: a reader told fewer would shift them
+      const names = source.csv?.columns ?? columns
+      const types = names.map((name) => `${textLiteral(name)}: 'VARCHAR'`)
+      return (
+        `read_csv(${paths}, auto_detect = false, header = ${header}, delim = ${textLiteral(delimiter)}, ` +
+        `quote = ${textLiteral(quote)}, escape = ${textLiteral(quote)}, strict_mode = true, null_padding = false, ` +
+        `columns = {${types.join(', ')}})`
+      )
+    }
+    case 'json': {
+      const types = columns.map((name) => `${textLiteral(name)}: 'VARCHAR'`)
+      return `read_json(${paths}, format = 'auto', columns = {${types.join(', ')}})`
+    }
+  }
+}
+
+/** A raw column as the type that the schema says; what is missing, NaN and '' too, as NULL. */
+function readValue(column: string, type: ColumnType, source: Source): string {
+  if (source.format === 'parquet') {
+    switch (type) {
+      case 'number':
+        return `nullif(CAST(${column} AS DOUBLE), CAST('NaN' AS DOUBLE))`
+      case 'text':
+        return `nullif(CAST(${column} AS VARCHAR), '')`
+      default:
+        return `CAST(${column} AS ${TYPES[type]})`
+    }
+  }
+  if (type === 'text') return `nullif(${column}, '')`
+  const trimmed = `trim(${column}, ${BLANKS})`
+  const words = MISSING_WORDS.map((word) => `'${word}'`).join(', ')
+  const present = `CASE WHEN length(${trimmed}) > 4 OR NOT list_contains(['', ${words}], lower(${trimmed})) THEN ${trimmed} END`
+  return type === 'timestamp' ? parsedTime(present) : `CAST(${present} AS ${TYPES[type]})`
+}
+
+/** 0-based position in the whole source. */
+function rowPosition({ source, rowsBefore }: Relation & { kind: 'scan' }): string {
+  if (source.format !== 'parquet' || (source.paths.length > 1 && rowsBefore === undefined))
+    return 'CAST(row_number() OVER () - 1 AS BIGINT)'
+  if (source.paths.length === 1) return 'file_row_number'
+  const branches = source.paths.map((path, i) => `WHEN ${textLiteral(path)} THEN ${rowsBefore?.[i] ?? 0}`)
+  return `CAST(file_row_number + CASE filename ${branches.join(' ')} END AS BIGINT)`
+}

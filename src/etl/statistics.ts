@@ -1,0 +1,51 @@
+/** The part of column statistics that no engine does: requests as expressions, and partials combined in order. */
+import type { ColumnType, Schema } from '../core/schema.js'
+import { MillraceError } from '../core/errors.js'
+import type { StatisticsRequest } from './engine.js'
+import { call, cast, col, type Expr, num, text } from './expr.js'
+import { typeOf } from './types.js'
+
+/** Count, mean and sum of squared differences from it. */
+export interface Moments {
+  readonly count: number
+  readonly mean: number
+  readonly squares: number
+}
+
+export const NO_MOMENTS: Moments = { count: 0, mean: 0, squares: 0 }
+
+/** Chan, Golub and LeVeque 1979: both together. Not associative in floating point: combine in a fixed order. */
+export function combine(a: Moments, b: Moments): Moments {
+  if (b.count === 0) return a
+  if (a.count === 0) return b
+  const count = a.count + b.count
+  const delta = b.mean - a.mean
+  return {
+    count,
+    mean: a.mean + (delta * b.count) / count,
+    squares: a.squares + b.squares + (delta * delta * a.count * b.count) / count,
+  }
+}
+
+/** Sample standard deviation; 0 for fewer than two values. */
+export const sampleDeviation = ({ count, squares }: Moments): number =>
+  count < 2 ? 0 : Math.sqrt(Math.max(0, squares) / (count - 1))
+
+/** The request's value with everything that is missing as NULL, and its type. */
+export function presentValue(request: StatisticsRequest, schema: Schema): { expr: Expr; type: ColumnType } {
+  const type = typeOf(request.expr, schema)
+  const numeric = request.mean ?? request.stddev ?? request.range ?? request.quantiles !== undefined
+  if (type === 'text' && numeric)
+    throw new MillraceError('MR_PLAN_TYPE', `${request.name}: text has no mean, deviation, range or quantiles`)
+  for (const fraction of request.quantiles ?? [])
+    if (!(fraction >= 0 && fraction <= 1))
+      throw new MillraceError('MR_PLAN_TYPE', `${request.name}: a quantile is between 0 and 1, not ${fraction}`)
+  const nothing = type === 'text' ? text('') : type === 'number' ? num(NaN) : undefined
+  return { expr: nothing === undefined ? request.expr : call('nullif', request.expr, nothing), type }
+}
+
+/** A present value as a number: times in microseconds, truth values as 0 and 1. */
+export function numberOf(name: string, type: ColumnType): Expr {
+  if (type === 'number') return col(name)
+  return cast(type === 'timestamp' || type === 'date' ? call('epoch_us', col(name)) : col(name), 'number')
+}
