@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -7,7 +7,9 @@ import { golden } from '../../test/golden.js'
 import { MillraceError } from '../core/errors.js'
 import type { PipelineConfig } from './config.js'
 import { fromYaml, loadConfig, requireLabel, resolvePath, toYaml } from './load.js'
-import { CHAPTER_FILE } from './spec.test-data.js'
+
+/** A file with exactly the keys of the configuration chapter. */
+const CHAPTER_FILE = readFileSync(new URL('../../test/golden/config/chapter.yaml', import.meta.url), 'utf8')
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-config-'))
 afterAll(() => rmSync(folder, { recursive: true }))

@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { golden } from '../../test/golden.js'
 import { fromYaml } from './load.js'
 import { detectMachine, planForMachine, requireRunnable } from './machine.js'
-import { CHAPTER_FILE } from './spec.test-data.js'
+
+/** A file with exactly the keys of the configuration chapter. */
+const CHAPTER_FILE = readFileSync(new URL('../../test/golden/config/chapter.yaml', import.meta.url), 'utf8')
 
 const laptop = { cpus: 2, memory: 24e9, gpus: 0, platform: 'linux-x64' }
 const local = CHAPTER_FILE.replaceAll('s3://', '')
