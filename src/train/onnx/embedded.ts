@@ -1,6 +1,7 @@
 /** The embedded trainer: multilayer perceptrons on ONNX Runtime, in a worker thread of this process. */
 import { MillraceError } from '../../core/errors.js'
 import { startWorker } from '../../core/worker.js'
+import { checkJob } from '../job.js'
 import type { TrainedModel, Trainer } from '../trainer.js'
 import type { WorkerJob, WorkerMessage } from './worker.js'
 
@@ -14,6 +15,7 @@ export function embeddedTrainer(): Trainer {
 
 const fit: Trainer['fit'] = async (job, report, signal) => {
   const cancelled = (): MillraceError => new MillraceError('MR_CANCELLED', 'training was cancelled')
+  checkJob(job)
   if (signal?.aborted) throw cancelled()
   const cancel = new SharedArrayBuffer(4)
   const worker = startWorker(new URL('./worker.js', import.meta.url), {
@@ -45,6 +47,8 @@ const fit: Trainer['fit'] = async (job, report, signal) => {
   } finally {
     if (abort) signal?.removeEventListener('abort', abort)
     clearTimeout(grace)
-    await worker.terminate()
+    // A thread inside a long native call ends only after it; cancelling does not wait for that.
+    const ended = worker.terminate()
+    if (!signal?.aborted) await ended
   }
 }

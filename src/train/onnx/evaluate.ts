@@ -1,4 +1,5 @@
 /** Loss and metrics of a network on a split, in double precision from float32 logits. */
+import { MillraceError } from '../../core/errors.js'
 import type { NetworkSpec } from '../trainer.js'
 import type { ShardReader } from '../shard-reader.js'
 import type { EvaluationSession } from './sessions.js'
@@ -45,6 +46,8 @@ export async function evaluateSplit(
         weight++
         continue
       }
+      if (!(label >= 0 && label < spec.outputs))
+        throw new MillraceError('MR_SHARD_VALUE', `a label is ${label}; there are ${spec.outputs} classes`)
       const { loss, top } = rowCrossEntropy(logits, row * spec.outputs, spec.outputs, label)
       const rowWeight = scale.classWeights?.[label] ?? 1
       total += rowWeight * loss

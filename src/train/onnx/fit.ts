@@ -2,7 +2,7 @@
 import { MillraceError } from '../../core/errors.js'
 import { decodeCheckpoint, encodeCheckpoint, type TrainState } from '../checkpoint.js'
 import { EpochReader } from '../epoch-reader.js'
-import { checkJob, summarizeLabels, type LabelSummary } from '../job.js'
+import { summarizeLabels, type LabelSummary } from '../job.js'
 import { EpochOrder, orderGeometry } from '../order.js'
 import { ShardReader } from '../shard-reader.js'
 import type { TrainEvent, TrainedModel, TrainJob } from '../trainer.js'
@@ -22,9 +22,8 @@ export interface FitHost {
   cancelled(): boolean
 }
 
-/** Trains the job to its end, to a 'stop', or to MR_CANCELLED. See `Trainer.fit`. */
+/** Trains a job that `checkJob` has passed to its end, to a 'stop', or to MR_CANCELLED. See `Trainer.fit`. */
 export async function fitNetwork(job: TrainJob, host: FitHost): Promise<TrainedModel> {
-  checkJob(job)
   using train = new ShardReader(job.train)
   using validation = new ShardReader(job.validation)
   const labels = summarizeLabels(train, job.network.outputs)
@@ -139,10 +138,9 @@ class Fit {
     if (!Number.isFinite(validationLoss)) throw this.#diverged('validation', validationLoss, epoch, state.steps)
     const best = validationLoss < state.bestLoss
     if (best) Object.assign(state, { best: state.parameters, bestEpoch: epoch, bestLoss: validationLoss })
-    const total_ = job.params.maxEpochs * this.#stepsPerEpoch
     const record = {
       epoch,
-      learningRate: learningRate(job.params, state.steps - 1, total_),
+      learningRate: learningRate(job.params, state.steps - 1, job.params.maxEpochs * this.#stepsPerEpoch),
       trainLoss,
       validationLoss,
       metrics: job.validation.rows > 0 ? found.metrics : {},

@@ -2,7 +2,7 @@
  * The operations of a network, each with its gradient. All of them give the same bits for any number of threads: where
  * one sum is spread over threads by ONNX Runtime, it is written in another way here.
  */
-import { type Dimension, int64s, type Value } from '../../core/onnx/graph.js'
+import { type Dimension, int32s, int64s, type Value } from '../../core/onnx/graph.js'
 import type { Tape, Tensor } from './tape.js'
 
 /** x [N, in] · w [in, out] + c, where c is a bias [out] or a matrix [N, out]. */
@@ -77,16 +77,20 @@ export function gatherSum(tape: Tape, table: Tensor, indices: Tensor): Tensor {
 }
 
 /**
- * Σ weight · -log softmax(logits)[label]: logits [N, K], labels [N] int64, weights [N, 1] (a row's weight over the sum
+ * Σ weight · -log softmax(logits)[label]: logits [N, K], labels [N, 1] int32, weights [N, 1] (a row's weight over the sum
  * of all rows' weights, so that this is PyTorch's CrossEntropyLoss(weight)). A scalar.
  */
 export function crossEntropy(tape: Tape, logits: Tensor, labels: Value, weights: Value): Tensor {
   const { graph } = tape
   const classes = logits.shape[1] as number
   const logs = graph.node('LogSoftmax', [logits.value], { axis: 1n })
-  const depth = graph.constant(int64s([classes], []))
-  const hot = graph.node('OneHot', [labels, depth, graph.constant(tape.numbers([0, 1]))])
-  const target = graph.node('Mul', [hot, weights])
+  const each = graph.constant(
+    int32s(
+      Array.from({ length: classes }, (_, index) => index),
+      [1, classes],
+    ),
+  )
+  const target = graph.node('Where', [graph.node('Equal', [labels, each]), weights, tape.scalar(0)])
   const total = graph.node('ReduceSum', [graph.node('Mul', [target, logs])], { keepdims: 0n })
   return tape.record(graph.node('Neg', [total]), [], [logits], (gradient) => {
     const expected = graph.node('Mul', [graph.node('Exp', [logs]), weights])

@@ -30,7 +30,7 @@ export function learningRate(
  * rate = lr·√(1-β2^t)/(1-β1^t), epsilon = ε·√(1-β2^t), decay = lr·weight_decay.
  */
 export function stepScalars(
-  params: TrainParams,
+  params: Pick<TrainParams, 'learningRate' | 'schedule' | 'warmup' | 'weightDecay'>,
   step: number,
   total: number,
 ): { readonly rate: number; readonly epsilon: number; readonly decay: number } {

@@ -14,11 +14,8 @@ export interface TrainingGraphOptions {
   readonly weightDecay: number
 }
 
-/** Inputs have a leading dimension K, the steps of a call. ONNX data types by their number in `Cast`. */
-const INT64 = 7n
-
 /**
- * Inputs: `parameters`, `first`, `second` [P]; `steps` int64 scalar; `numeric` [K, B, F]; `categories` [K, B, C] int64
+ * K is the steps of a call. Inputs: `parameters`, `first`, `second` [P]; `steps` int64 scalar; `numeric` [K, B, F]; `categories` [K, B, C] int64
  * with offsets added; `labels` [K, B] int32, or float32 in the network's unit; `weights` [K, B], each step's summing
  * to 1; `rate`, `epsilon`, `decay` [K]; with dropout `pool` [pool] and `offsets` [K, hidden layers] int64.
  * Outputs: `parameters_out`, `first_out`, `second_out` [P]; `losses` [K].
@@ -49,12 +46,7 @@ export function trainingGraph(spec: NetworkSpec, options: TrainingGraphOptions):
   const weights = column(at(graph.input('weights', 'float', ['K', batch])))
   const loss =
     spec.task === 'classification'
-      ? crossEntropy(
-          tape,
-          logits,
-          body.node('Cast', [at(graph.input('labels', 'int32', ['K', batch]))], { to: INT64 }),
-          weights,
-        )
+      ? crossEntropy(tape, logits, column(at(graph.input('labels', 'int32', ['K', batch]))), weights)
       : squaredError(tape, logits, column(at(graph.input('labels', 'float', ['K', batch]))), weights)
 
   const parts = tape.gradients(loss, parameters)
