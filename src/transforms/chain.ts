@@ -4,9 +4,6 @@ import type { Field } from '../core/schema.js'
 import { fittedTransform } from './catalog.js'
 import type { FittedColumn, SqlFeature } from './transform.js'
 
-/** The largest finite single: what lies beyond is held there, since a cast would fail in SQL and be infinite in ONNX. */
-export const LARGEST_FLOAT = 3.4028234663852886e38
-
 /** The raw column as the first step takes it: NaN in a number column is missing, as NULL is. */
 export function head({ name, type }: Field): SqlFeature {
   const x = col(name)

@@ -1,11 +1,11 @@
 /**
  * `date_parts`: year, month (1-12), day (1-31), weekday (ISO: Monday 1 .. Sunday 7), hour, minute, day_of_year (1-366) of
- * a UTC time, as numbers. The calendar is civil-from-days in integers (Howard Hinnant, "chrono-compatible low-level date
- * algorithms"), written once over an arithmetic that makes SQL or ONNX, so that both agree for every date.
+ * a UTC time, as numbers. The calendar is that of Neri and Schneider, "Euclidean affine functions and their application to
+ * calendar algorithms" (2022), written once over an arithmetic that makes SQL or ONNX, so that both agree for every date.
  */
 import { type GraphBuilder, type Value, doubles, int64s } from '../core/onnx/graph.js'
 import { MISSING_TIME } from '../core/schema.js'
-import { type Expr, call, cast, int } from '../etl/expr.js'
+import { type Expr, call, cast, int, num } from '../etl/expr.js'
 import { fault, choice, optionMap } from './options.js'
 import type { SqlFeature, Transform } from './transform.js'
 
@@ -18,8 +18,15 @@ export interface DateParts {
   readonly parts: readonly DatePart[]
 }
 
-/** Whole-number arithmetic on some kind of expression; div and mod floor, divisors are positive. */
-interface Integers<T> {
+/**
+ * Whole-number arithmetic on some kind of expression; divisions floor, divisors are positive. Microseconds need 64-bit
+ * integers; days and what comes of them are small, which SQL can hold in doubles: there floor(a / b) names `a` once,
+ * where the integer form names it twice at each level.
+ */
+interface Calculation<T> {
+  timeDiv(us: T, by: number): T
+  timeMod(us: T, by: number): T
+  small(a: T): T
   add(a: T, b: T | number): T
   sub(a: T, b: T | number): T
   mul(a: T, b: number): T
@@ -28,35 +35,29 @@ interface Integers<T> {
 }
 
 /** Each part as a function of the microseconds since 1970; shared intermediate values are computed once. */
-function calendar<T>(us: T, on: Integers<T>): Readonly<Record<DatePart, () => T>> {
+function calendar<T>(us: T, on: Calculation<T>): Readonly<Record<DatePart, () => T>> {
   const once = (make: () => T): (() => T) => {
     let made: T | undefined
     return () => (made ??= make())
   }
-  const days = once(() => on.div(us, 86_400_000_000))
-  // days since 0000-03-01, whose years end with the leap day; an era is 400 years
+  const days = once(() => on.small(on.timeDiv(us, 86_400_000_000)))
+  // days since 0000-03-01, whose years end with the leap day; 146,097 days are 400 years, 1,461 are 4
   const shifted = once(() => on.add(days(), 719_468))
-  const dayOfEra = once(() => on.mod(shifted(), 146_097))
-  const yearOfEra = once(() => {
-    const d = dayOfEra()
-    const leap = on.sub(on.add(on.sub(d, on.div(d, 1460)), on.div(d, 36_524)), on.div(d, 146_096))
-    return on.div(leap, 365)
-  })
-  const dayOfMarchYear = once(() => {
-    const y = yearOfEra()
-    return on.sub(dayOfEra(), on.sub(on.add(on.mul(y, 365), on.div(y, 4)), on.div(y, 100)))
-  })
-  const marchMonth = once(() => on.div(on.add(on.mul(dayOfMarchYear(), 5), 2), 153))
+  const quarters = once(() => on.add(on.mul(shifted(), 4), 3))
+  const inCentury = once(() => on.add(on.mul(on.div(on.mod(quarters(), 146_097), 4), 4), 3))
+  const dayOfYear = once(() => on.div(on.mod(inCentury(), 1461), 4))
+  const monthAndDay = once(() => on.add(on.mul(dayOfYear(), 2141), 197_913))
   // 1 for January and February, which belong to the next civil year
-  const nextYear = once(() => on.div(marchMonth(), 10))
-  const year = once(() => on.add(on.add(yearOfEra(), on.mul(on.div(shifted(), 146_097), 400)), nextYear()))
+  const nextYear = once(() => on.div(dayOfYear(), 306))
+  const century = once(() => on.mul(on.div(quarters(), 146_097), 100))
+  const year = once(() => on.add(on.add(century(), on.div(inCentury(), 1461)), nextYear()))
   return {
     year,
-    month: once(() => on.sub(on.add(marchMonth(), 3), on.mul(nextYear(), 12))),
-    day: once(() => on.add(on.sub(dayOfMarchYear(), on.div(on.add(on.mul(marchMonth(), 153), 2), 5)), 1)),
+    month: once(() => on.sub(on.div(monthAndDay(), 65_536), on.mul(nextYear(), 12))),
+    day: once(() => on.add(on.div(on.mod(monthAndDay(), 65_536), 2141), 1)),
     weekday: once(() => on.add(on.mod(on.add(days(), 3), 7), 1)),
-    hour: once(() => on.mod(on.div(us, 3_600_000_000), 24)),
-    minute: once(() => on.mod(on.div(us, 60_000_000), 60)),
+    hour: once(() => on.small(on.timeMod(on.timeDiv(us, 3_600_000_000), 24))),
+    minute: once(() => on.small(on.timeMod(on.timeDiv(us, 60_000_000), 60))),
     day_of_year: once(() => {
       // days from 0000-03-01 to 1 January of the year: years y-1 are whole, their leap days among them
       const y = on.sub(year(), 1)
@@ -66,15 +67,19 @@ function calendar<T>(us: T, on: Integers<T>): Readonly<Record<DatePart, () => T>
   }
 }
 
-const sql: Integers<Expr> = {
-  add: (a, b) => call('add', a, typeof b === 'number' ? int(b) : b),
-  sub: (a, b) => call('sub', a, typeof b === 'number' ? int(b) : b),
-  mul: (a, b) => call('mul', a, int(b)),
-  div: (a, b) => call('int_div', a, int(b)),
-  mod: (a, b) => call('int_mod', a, int(b)),
+const small = (b: Expr | number): Expr => (typeof b === 'number' ? num(b) : b)
+const sql: Calculation<Expr> = {
+  timeDiv: (us, by) => call('int_div', us, int(by)),
+  timeMod: (us, by) => call('int_mod', us, int(by)),
+  small: (a) => cast(a, 'number'),
+  add: (a, b) => call('add', a, small(b)),
+  sub: (a, b) => call('sub', a, small(b)),
+  mul: (a, b) => call('mul', a, num(b)),
+  div: (a, b) => call('floor', call('div', a, num(b))),
+  mod: (a, b) => cast(call('int_mod', cast(a, 'integer'), int(b)), 'number'),
 }
 
-function onnx(graph: GraphBuilder): Integers<Value> {
+function onnx(graph: GraphBuilder): Calculation<Value> {
   const known = new Map<number, Value>()
   const value = (b: Value | number): Value => {
     if (typeof b === 'string') return b
@@ -82,7 +87,10 @@ function onnx(graph: GraphBuilder): Integers<Value> {
     if (constant === undefined) known.set(b, (constant = graph.constant(int64s([b], []))))
     return constant
   }
-  const on: Integers<Value> = {
+  const on: Calculation<Value> = {
+    timeDiv: (us, by) => on.div(us, by),
+    timeMod: (us, by) => on.mod(us, by),
+    small: (a) => a,
     add: (a, b) => graph.node('Add', [a, value(b)]),
     sub: (a, b) => graph.node('Sub', [a, value(b)]),
     mul: (a, b) => graph.node('Mul', [a, value(b)]),
@@ -111,7 +119,7 @@ export const dateParts: Transform<DateParts, DateParts> = {
   apply(value, { parts }): readonly SqlFeature[] {
     const make = calendar(call('epoch_us', value.expr), sql)
     return parts.map((part) => ({
-      expr: cast(make[part](), 'number'),
+      expr: make[part](),
       kind: 'number',
       suffix: `${value.suffix}_${part}`,
     }))

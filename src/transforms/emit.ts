@@ -1,9 +1,9 @@
 /** The feature plan as ONNX nodes: columns with the same chain of steps share one set of nodes. */
 import { MillraceError } from '../core/errors.js'
-import { type ElementType, type GraphBuilder, type Value, doubles, int64s } from '../core/onnx/graph.js'
+import { type ElementType, type GraphBuilder, type Value, int64s } from '../core/onnx/graph.js'
 import type { ColumnType, Schema } from '../core/schema.js'
 import { fittedTransform } from './catalog.js'
-import { LARGEST_FLOAT, advance, head } from './chain.js'
+import { advance, head } from './chain.js'
 import type { FeaturePlan, FittedColumn, SqlFeature } from './transform.js'
 
 /** ONNX TensorProto.DataType, for Cast. */
@@ -76,8 +76,9 @@ export function emitPlan(
     pieces.filter((piece) => !isCategory(piece)),
   )
   const categories = joined(graph, pieces.filter(isCategory))
+  const singles = numeric && graph.node('Cast', [numeric.value], { to: FLOAT })
   return {
-    ...(numeric && { numeric: ordered(graph, plan, { ...numeric, value: singles(graph, numeric.value) }) }),
+    ...(numeric && singles && { numeric: ordered(graph, plan, { ...numeric, value: singles }) }),
     ...(categories && { categories: ordered(graph, plan, categories) }),
   }
 }
@@ -162,12 +163,6 @@ function joined(graph: GraphBuilder, pieces: readonly Piece[]): Piece | undefine
     { axis: 1n },
   )
   return { value, slots: pieces.flatMap(({ slots }) => slots) }
-}
-
-function singles(graph: GraphBuilder, value: Value): Value {
-  const low = graph.constant(doubles([-LARGEST_FLOAT], []))
-  const high = graph.constant(doubles([LARGEST_FLOAT], []))
-  return graph.node('Cast', [graph.node('Clip', [value, low, high])], { to: FLOAT })
 }
 
 /** Brings the columns of `piece` into the plan's order: one Gather, none if they are. */

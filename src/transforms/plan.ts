@@ -2,10 +2,10 @@
 import type { FeaturesDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
 import type { ColumnStatistics, Engine, StatisticsRequest } from '../etl/engine.js'
-import { type Named, call, cast, num } from '../etl/expr.js'
+import { type Named, cast } from '../etl/expr.js'
 import type { Relation } from '../etl/relation.js'
 import { fittedTransform } from './catalog.js'
-import { LARGEST_FLOAT, advance, head, live, sqlFeatures } from './chain.js'
+import { advance, head, live, sqlFeatures } from './chain.js'
 import { type ColumnSpec, type Step, parseSteps, withPlace } from './steps.js'
 import type { FeaturePlan, FittedColumn, FittedStep, SqlFeature, StepDefaults } from './transform.js'
 import { NUMBERS, asNumber } from './transform.js'
@@ -144,8 +144,8 @@ function featureName(column: string, suffix: string, taken: Set<string>): string
 }
 
 /**
- * The plan as row-wise SQL: `numeric` float32, never missing, NaN or infinite; `categories` int32 within their sizes;
- * in the plan's order.
+ * The plan as row-wise SQL: `numeric` float32, never missing or NaN (infinite where the double is too large for a single);
+ * `categories` int32 within their sizes; in the plan's order.
  */
 export function planExpressions(plan: FeaturePlan): {
   readonly numeric: readonly Named[]
@@ -159,10 +159,7 @@ export function planExpressions(plan: FeaturePlan): {
     for (const { expr, kind } of sqlFeatures(column))
       if (kind === 'category')
         categories.push({ name: column.categories[indices++]?.name as string, expr: cast(expr, 'int32') })
-      else {
-        const held = call('greatest', call('least', expr, num(LARGEST_FLOAT)), num(-LARGEST_FLOAT))
-        numeric.push({ name: column.numeric[numbers++] as string, expr: cast(held, 'float32') })
-      }
+      else numeric.push({ name: column.numeric[numbers++] as string, expr: cast(expr, 'float32') })
   }
   return { numeric, categories }
 }
