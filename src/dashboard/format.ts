@@ -81,7 +81,7 @@ export function bytes(value: number | undefined): string {
 /** A moment in UTC: 2026-11-24 11:39 UTC. */
 export function moment(iso: string): string {
   const date = new Date(iso)
-  return Number.isNaN(date.getTime()) ? iso : `${date.toISOString().slice(0, 16).replace('T', '\u00a0')}\u00a0UTC`
+  return Number.isNaN(date.getTime()) ? iso : `${date.toISOString().slice(0, 16).replace('T', ' ')}\u00a0UTC`
 }
 
 /** Microseconds since 1970 as a date, with the time if it is not midnight. */

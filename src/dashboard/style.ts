@@ -40,8 +40,8 @@ section{padding:36px 0 8px;margin-top:28px;border-top:1px solid var(--line)}
 .figure .name{color:var(--muted);font-size:14px}
 .figure .big{font-size:40px;line-height:1.15;font-weight:640;letter-spacing:-.025em}
 .figure .more{color:var(--muted);font-size:13px}
-dl.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,165px),1fr));gap:14px 24px;margin:18px 0}
-dl.facts dt{color:var(--muted);font-size:13px}dl.facts dd{margin:0}
+dl.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,148px),1fr));gap:14px 20px;margin:18px 0}
+dl.facts dt{color:var(--muted);font-size:13px}dl.facts dd{margin:0;font-size:14px}
 dl.pairs{display:grid;grid-template-columns:minmax(90px,max-content) 1fr;gap:4px 20px;margin:0 0 16px}
 dl.pairs dt{color:var(--muted)}dl.pairs dd{margin:0}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,310px),1fr));gap:34px 40px;margin:22px 0;align-items:start}
@@ -50,7 +50,7 @@ figure{margin:0;max-width:440px}
 figure.full{max-width:none;margin:22px 0}
 figcaption{font-weight:620;margin:0 0 2px}
 figcaption small{display:block;font-weight:400;color:var(--muted);font-size:13px;min-height:1.55em;margin-bottom:8px}
-.scroll{overflow-x:auto;margin:16px 0;padding-bottom:2px}
+.scroll{overflow-x:auto;margin:16px 0;padding-bottom:2px;background:linear-gradient(90deg,var(--paper) 30%,transparent) 0 0/26px 100% no-repeat local,linear-gradient(270deg,var(--paper) 30%,transparent) 100% 0/26px 100% no-repeat local,linear-gradient(90deg,var(--line),transparent) 0 0/12px 100% no-repeat,linear-gradient(270deg,var(--line),transparent) 100% 0/12px 100% no-repeat}
 table{border-collapse:collapse;width:100%;font-size:14px}
 th,td{text-align:left;padding:8px 18px 8px 0;border-bottom:1px solid var(--line);vertical-align:middle}
 th:last-child,td:last-child{padding-right:0}
@@ -60,7 +60,7 @@ th[aria-sort=ascending] button::after{content:" \\2191"}th[aria-sort=descending]
 td.n,th.n{text-align:right;white-space:nowrap}
 th.n+th:not(.n),td.n+td:not(.n){padding-left:14px}
 td.keep{white-space:nowrap}
-td.name{min-width:120px;max-width:260px;font-weight:520}
+td{overflow-wrap:break-word}td.name{min-width:130px;max-width:260px;font-weight:520}
 td.text{min-width:180px;max-width:420px}
 td ul{margin:0;padding:0;list-style:none}
 .notes{color:var(--muted);font-size:13px;margin:-4px 0 0;padding:0;list-style:none}

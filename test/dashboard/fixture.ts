@@ -106,3 +106,258 @@ export const goodRun: RunPageData = {
     'The file asks for 4 workers with 1 GPU each; this machine has 2 cores and no GPU: trained embedded on 1 thread.',
   ],
 }
+
+/** What a person might put into a file to break a page. */
+export const HOSTILE = [
+  '</script><script>alert(1)</script>',
+  '"><img src=x onerror=alert(1)>',
+  "'; DROP TABLE t; --",
+  '__proto__',
+  'constructor',
+  'שם עמודה \u202Eevil\u202C',
+  '👩‍👩‍👧‍👦 🎉'.repeat(20),
+  'x'.repeat(300),
+  'a\u0000b\u0007c',
+  '\ud800 lone',
+  '   ',
+  '&amp;&lt;',
+] as const
+
+/** Every name and value of the good run replaced by hostile ones, numbers by those that are not finite. */
+export const hostileRun: RunPageData = {
+  ...goodRun,
+  run: {
+    ...goodRun.run,
+    id: HOSTILE[0],
+    pipeline: HOSTILE[1],
+    version: HOSTILE[5],
+    command: `millrace run '${HOSTILE[0]}'`,
+    seconds: NaN,
+  },
+  stages: HOSTILE.map((name, i) => ({
+    name,
+    status: i % 2 === 0 ? 'success' : 'failed',
+    seconds: NaN,
+    startedAt: Infinity,
+    after: HOSTILE.slice(0, i),
+    error: HOSTILE[1],
+  })),
+  source: HOSTILE[0],
+  config: HOSTILE.join('\n'),
+  notes: HOSTILE,
+  versions: Object.fromEntries(HOSTILE.map((n) => [n, n])),
+  digests: Object.fromEntries(HOSTILE.map((n) => [n, n])),
+  sampleRow: Object.fromEntries(HOSTILE.map((n) => [n, n])),
+  registration: { ...telco.registration, name: HOSTILE[0], aliases: [...HOSTILE] },
+  validation: {
+    ...telco.validation,
+    rules: HOSTILE.map((name) => ({
+      id: name,
+      rule: 'value_ranges',
+      column: name,
+      expectation: name,
+      severity: 'drop',
+      passed: false,
+      violations: 3,
+      examples: HOSTILE,
+    })),
+    columns: HOSTILE.map((name, i) =>
+      i % 2 === 0
+        ? {
+            name,
+            type: 'text',
+            missing: 1,
+            distinct: 2,
+            top: [{ value: HOSTILE[(i + 1) % HOSTILE.length] ?? '', count: 5 }],
+          }
+        : {
+            name,
+            type: 'number',
+            missing: 0,
+            distinct: 5,
+            min: -Infinity,
+            max: NaN,
+            mean: NaN,
+            stddev: Infinity,
+            histogram: [NaN, 3, 0],
+          },
+    ),
+  },
+  features: {
+    ...telco.features,
+    label: HOSTILE[0],
+    columns: HOSTILE.map((name) => ({
+      name,
+      type: 'text',
+      role: 'feature',
+      steps: HOSTILE,
+      outputs: [name],
+      isDefault: false,
+    })),
+    split: {
+      method: HOSTILE[1],
+      counts: { train: 0, validation: 0, test: 0 },
+      classes: Object.fromEntries(HOSTILE.map((n) => [n, { train: 0, validation: 0, test: 0 }])),
+    },
+  },
+  training: {
+    ...telco.training,
+    modelType: HOSTILE[1],
+    epochs: [
+      {
+        epoch: 1,
+        learningRate: 0.001,
+        trainLoss: NaN,
+        validationLoss: Infinity,
+        metrics: { [HOSTILE[0]]: NaN, __proto__x: 1 },
+        seconds: NaN,
+      },
+    ],
+    bestEpoch: 1,
+  },
+  evaluation: {
+    ...telco.evaluation,
+    task: { kind: 'classification', classes: [HOSTILE[0], HOSTILE[6]], positive: HOSTILE[6] },
+    metrics: {
+      [HOSTILE[0]]: { value: NaN, low: -Infinity, high: Infinity },
+      roc_auc: { value: NaN, low: NaN, high: NaN },
+    },
+    threshold: { value: NaN, rule: HOSTILE[0] },
+    roc: [
+      { fpr: NaN, tpr: NaN, threshold: NaN },
+      { fpr: 1, tpr: 1, threshold: -Infinity },
+    ],
+    precisionRecall: [
+      { recall: NaN, precision: NaN, threshold: 1 },
+      { recall: 0, precision: 1, threshold: 0 },
+    ],
+    calibration: { bins: [{ predicted: NaN, observed: NaN, count: 0 }], ece: NaN, brier: NaN },
+    slices: HOSTILE.map((value) => ({
+      column: HOSTILE[1],
+      value,
+      rows: 0,
+      metric: HOSTILE[0],
+      score: { value: NaN, low: NaN, high: NaN },
+    })),
+    baseline: {},
+    gate: { passed: false, metric: HOSTILE[0], value: NaN, reasons: HOSTILE },
+  },
+}
+
+/** A run that stopped in validate. */
+export const failedRun: RunPageData = {
+  run: { ...goodRun.run, id: 'churn-20261124-120501', status: 'failed', seconds: 0.6 },
+  stages: stages.map((s, i) =>
+    i === 0
+      ? { ...s, status: 'success', seconds: 0.2, attempts: 1 }
+      : i === 1
+        ? {
+            ...s,
+            status: 'failed',
+            startedAt: 0.21,
+            seconds: 0.39,
+            attempts: 1,
+            error: 'min_records: 12 rows, at least 1,000 are needed',
+          }
+        : { name: s.name, status: 'pending', after: s.after },
+  ),
+  error: {
+    code: 'MR_VALIDATION_FAILED',
+    message: 'telco.csv has 12 rows; data.validation_rules.min_records asks for at least 1000',
+    hint: 'lower min_records or give more rows, then `millrace run examples/churn/pipeline.yaml`',
+    stage: 'validate',
+  },
+  source: 'examples/churn/telco.csv',
+  config: CONFIG,
+  versions: goodRun.versions,
+  digests: {},
+  notes: [],
+}
+
+/** Deterministic numbers in [0, 1) for made-up tables (Weyl's sequence). */
+const spread = (i: number) => (i * 0.6180339887498949) % 1
+
+/** A regression: house prices as a linear function with noise. */
+export const regressionRun: RunPageData = {
+  ...goodRun,
+  run: { ...goodRun.run, pipeline: 'house_prices', id: 'house_prices-20261124-120000' },
+  features: {
+    ...telco.features,
+    label: 'price',
+    task: { kind: 'regression' },
+    split: { method: 'hash', counts: telco.features.split.counts },
+  },
+  training: {
+    ...telco.training,
+    epochs: telco.training.epochs.map((e) => ({ ...e, metrics: { rmse: 41_000 + 90_000 * e.validationLoss } })),
+  },
+  evaluation: {
+    split: 'test',
+    rows: 1460,
+    task: { kind: 'regression' },
+    metrics: {
+      mae: { value: 24_310, low: 22_980, high: 25_701 },
+      rmse: { value: 36_420, low: 33_004, high: 40_118 },
+      r2: { value: 0.871, low: 0.842, high: 0.893 },
+    },
+    baseline: { mae: 71_200, rmse: 101_500, r2: 0 },
+    scatter: Array.from({ length: 300 }, (_, i) => {
+      const actual = 60_000 + 440_000 * spread(i + 1) ** 2
+      return { actual, predicted: actual * 0.95 + 12_000 + 90_000 * (spread(i * 7 + 3) - 0.5) }
+    }),
+    slices: ['old town', 'harbour', 'hills'].map((value, i) => ({
+      column: 'district',
+      value,
+      rows: 400 + 90 * i,
+      metric: 'rmse',
+      score: { value: 31_000 + 6000 * i, low: 27_000 + 6000 * i, high: 36_500 + 6000 * i },
+    })),
+    parity: { rows: 1460, maxDifference: 3e-7, tolerance: 1e-6 },
+    gate: {
+      passed: false,
+      metric: 'rmse',
+      value: 36_420,
+      minimum: 30_000,
+      reasons: ['rmse is 36,420 and must not exceed 30,000'],
+    },
+  },
+  sampleRow: { area: 120, rooms: 4 },
+}
+
+/** 50 classes, 200 columns, 1000 epochs, a wide graph: what is drawn must be capped. */
+export const largeRun: RunPageData = {
+  ...goodRun,
+  stages: Array.from({ length: 80 }, (_, i) => ({
+    name: `stage ${i}`,
+    status: 'success',
+    seconds: 1,
+    startedAt: i / 4,
+    after: i === 0 ? [] : [`stage ${Math.floor(i / 2)}`],
+  })),
+  validation: {
+    ...telco.validation,
+    columns: Array.from({ length: 200 }, (_, i) => ({
+      ...(telco.validation.columns[i % 21] ?? { type: 'text', missing: 0, distinct: 0 }),
+      name: `column ${i}`,
+    })),
+  },
+  training: {
+    ...telco.training,
+    bestEpoch: 777,
+    epochs: Array.from({ length: 1000 }, (_, i) => ({
+      epoch: i + 1,
+      learningRate: 0.001,
+      trainLoss: 1 / (i + 1),
+      validationLoss: 1.2 / (i + 1),
+      metrics: { accuracy: 1 - 0.3 / (i + 1) },
+      seconds: 1,
+    })),
+  },
+  evaluation: {
+    ...telco.evaluation,
+    task: { kind: 'classification', classes: Array.from({ length: 50 }, (_, i) => `class ${i}`), positive: undefined },
+    confusion: Array.from({ length: 50 }, (_, i) =>
+      Array.from({ length: 50 }, (_, j) => (i === j ? 40 : Math.floor(spread(i * 50 + j) * 3))),
+    ),
+  },
+}

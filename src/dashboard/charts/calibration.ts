@@ -29,8 +29,7 @@ export function calibrationChart(data: CalibrationData): Markup {
       xAxis(x, bottom),
       data.bins.map((b) => {
         const h = (b.count / most) * 54
-        return markup`<rect class="f0 count" x="${at(x(b.predicted) - 5)}" y="${at(bottom - h)}" width="10" height="${at(h)}"
-       />`
+        return markup`<rect class="f0 count" x="${at(x(b.predicted) - 5)}" y="${at(bottom - h)}" width="10" height="${at(h)}"/>`
       }),
       markup`<path class="rule" d="M${at(left)} ${at(bottom)}L${at(right)} ${at(top)}"/>`,
       markup`<path class="line s1" d="${path(points)}"/>`,

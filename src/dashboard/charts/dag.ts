@@ -46,16 +46,14 @@ export function dagChart(nodes: readonly DagNode[]): Markup {
         if (!a || !b) return false
         const [x1, y1, x2, y2] = [a.x + NODE, a.y + TALL / 2, b.x, b.y + TALL / 2]
         const bend = Math.max(10, (x2 - x1) / 2)
-        return markup`<path class="axis" d="M${at(x1)} ${at(y1)}C${at(x1 + bend)} ${at(y1)} ${at(x2 - bend)} ${at(y2)} ${at(x2)} ${at(y2)}"
-       />`
+        return markup`<path class="axis" d="M${at(x1)} ${at(y1)}C${at(x1 + bend)} ${at(y1)} ${at(x2 - bend)} ${at(y2)} ${at(x2)} ${at(y2)}"/>`
       }),
       nodes.map((node) => {
         const p = places.get(node.name)
         if (!p) return false
         const time =
           node.status === 'success' || node.status === 'failed' ? duration(node.seconds) : STATUS_WORD[node.status]
-        return markup`<g><title>${node.name}</title><rect class="box" x="${at(p.x)}" y="${at(p.y)}" width="${NODE}" height="${TALL}" rx="8"/><circle class="${STATUS_FILL[node.status]}" cx="${at(p.x + 14)}" cy="${at(p.y + 18)}" r="4"
-         /><text class="bold" x="${at(p.x + 25)}" y="${at(p.y + 22)}">${shorten(node.name, 11)}</text><text class="small" x="${at(p.x + 25)}" y="${at(p.y + 38)}">${node.status === 'failed' ? 'failed, ' : ''}${time}</text></g>`
+        return markup`<g><title>${node.name}</title><rect class="box" x="${at(p.x)}" y="${at(p.y)}" width="${NODE}" height="${TALL}" rx="8"/><circle class="${STATUS_FILL[node.status]}" cx="${at(p.x + 14)}" cy="${at(p.y + 18)}" r="4"/><text class="bold" x="${at(p.x + 25)}" y="${at(p.y + 22)}">${shorten(node.name, 11)}</text><text class="small" x="${at(p.x + 25)}" y="${at(p.y + 38)}">${node.status === 'failed' ? 'failed, ' : ''}${time}</text></g>`
       }),
     ],
   )

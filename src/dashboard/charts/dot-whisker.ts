@@ -55,8 +55,7 @@ export function dotWhiskerChart(data: DotWhiskerData): Markup {
               d="${path([
                 [x(Number.isFinite(row.low) ? row.low : row.value), y],
                 [x(Number.isFinite(row.high) ? row.high : row.value), y],
-              ])}"
-           />`
+              ])}"/>`
         }${
           baseline !== undefined && Number.isFinite(baseline)
             ? markup`<path class="s0 fpaper" stroke-width="1.5" d="M${at(x(baseline))} ${at(y - 5)}l5 5l-5 5l-5-5z"><title>baseline ${number(baseline, 3)}</title></path>`

@@ -45,15 +45,13 @@ export function lineChart(data: LineData): Markup {
       const finite = series.values.filter(Number.isFinite).length
       const points = series.values.map((v, j) => [x(data.x[j] ?? NaN), y(v)] as const)
       const best = mark === undefined ? -1 : data.x.indexOf(mark.x)
-      return markup`<path class="line s${i + 1}${series.dashed === true ? ' dash' : ''}" d="${path(points)}"
-       />${points.map(([px, py], j) => (Number.isFinite(py) && (finite === 1 || j === best) ? markup`<circle class="f${i + 1}" cx="${at(px)}" cy="${at(py)}" r="4"><title>${series.name}: ${number(series.values[j])}</title></circle>` : false))}`
+      return markup`<path class="line s${i + 1}${series.dashed === true ? ' dash' : ''}" d="${path(points)}"/>${points.map(([px, py], j) => (Number.isFinite(py) && (finite === 1 || j === best) ? markup`<circle class="f${i + 1}" cx="${at(px)}" cy="${at(py)}" r="4"><title>${series.name}: ${number(series.values[j])}</title></circle>` : false))}`
     }),
     legend
       ? data.series.map((series, i) => {
           const start = offset
           offset += 34 + series.name.length * 6.4
-          return markup`<path class="line s${i + 1}${series.dashed === true ? ' dash' : ''}" d="M${at(start)} 25h16"
-           /><text class="strong" x="${at(start + 21)}" y="29">${shorten(series.name, 24)}</text>`
+          return markup`<path class="line s${i + 1}${series.dashed === true ? ' dash' : ''}" d="M${at(start)} 25h16"/><text class="strong" x="${at(start + 21)}" y="29">${shorten(series.name, 24)}</text>`
         })
       : false,
   ])

@@ -37,11 +37,7 @@ export interface Frame {
 
 /** The outer element. The height and width attributes make the picture stand without a style sheet. */
 export function svg(frame: Frame, body: Content): Markup {
-  return markup`<svg class="chart ${frame.size ?? 'scale'}" xmlns="http://www.w3.org/2000/svg" role="img" width="${at(frame.width)}" height="${at(frame.height)}"${frame.size !== 'stretch' && markup` viewBox=\"0 0 ${at(frame.width)} ${at(frame.height)}\"`}>
-    <title>${frame.title}</title>
-    <desc>${frame.description}</desc>
-    ${body}
-  </svg>`
+  return markup`<svg class="chart ${frame.size ?? 'scale'}" xmlns="http://www.w3.org/2000/svg" role="img" width="${at(frame.width)}" height="${at(frame.height)}"${frame.size !== 'stretch' && markup` viewBox=\"0 0 ${at(frame.width)} ${at(frame.height)}\"`}><title>${frame.title}</title><desc>${frame.description}</desc>${body}</svg>`
 }
 
 /** Styles of marks and labels inside charts. Classes, not attributes, so that themes reach them. */

@@ -45,7 +45,7 @@ export function header(data: RunPageData): Content {
     <pre class="wrapped">${run.command}</pre>
     ${
       data.notes.length > 0 &&
-      markup`<ul class="muted small">
+      markup`<ul class="notes">
         ${data.notes.map((n) => markup`<li>${n}</li>`)}
       </ul>`
     }`

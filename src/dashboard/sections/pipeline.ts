@@ -33,7 +33,7 @@ export function pipelineSection(data: RunPageData): Section | undefined {
       </div>
       ${figure(
         'Time',
-        markup`Seconds after the start of the run`,
+        'From the start of the run',
         ganttChart(
           drawn.map((s) => ({ name: s.name, status: s.status, start: s.startedAt ?? 0, seconds: s.seconds ?? 0 })),
           data.run.seconds,

@@ -1,0 +1,188 @@
+import { describe, expect, test } from 'vitest'
+import {
+  failedRun,
+  goodRun,
+  HOSTILE,
+  hostileRun,
+  largeRun,
+  regressionRun,
+  telco,
+} from '../../test/dashboard/fixture.js'
+import { golden } from '../../test/golden.js'
+import { renderRunPage, type RunPageData } from './run-page.js'
+import { quote } from './sections/model.js'
+import { renderValidationPage } from './validation-page.js'
+
+/** Text of the page without style, script and markup. */
+const words = (html: string) =>
+  html
+    .replace(/<(style|script)>[^]*?<\/\1>/g, '')
+    .replace(/<[^>]*>/g, ' ')
+    .replace(/\s+/g, ' ')
+const minimal: RunPageData = { run: goodRun.run, stages: [], versions: {}, digests: {}, notes: [] }
+
+describe('run page', () => {
+  test('a good run, whole', () => {
+    const html = renderRunPage(goodRun)
+    expect(renderRunPage(goodRun)).toBe(html)
+    golden('dashboard/run-page.html', html)
+  })
+
+  test('the verdict, the numbers and the commands stand in it', () => {
+    const text = words(renderRunPage(goodRun))
+    expect(text).toContain('Promoted to champion: version 3')
+    expect(text).toContain('0.860')
+    expect(text).toContain('millrace serve models:/churn@champion --port 8080')
+    expect(text).toContain('best: epoch 15')
+    expect(text).toContain('prevalence 26.4%')
+  })
+
+  test('loads nothing: no address, no import, no style or handler attribute; only the hashed style and script', () => {
+    for (const data of [goodRun, hostileRun, regressionRun]) {
+      const html = renderRunPage(data)
+      expect(html.replace(/<pre[^]*?<\/pre>/g, '').replaceAll('http://www.w3.org/2000/svg', '')).not.toMatch(
+        /(src|href)\s*=\s*"(?!#)|url\(|@import|https?:\/\/(?!www)/,
+      )
+      expect(html.match(/<script/g)).toHaveLength(1)
+      expect(html.match(/<style/g)).toHaveLength(1)
+      expect(html).not.toMatch(/<[^>]*\son\w+="|<[^>"]*\sstyle="/)
+      expect(html).toContain('default-src &#39;none&#39;'.replaceAll('&#39;', "'"))
+    }
+  })
+
+  test('a failed run says code, message and hint first', () => {
+    const text = words(renderRunPage(failedRun))
+    expect(text).toContain('The run failed in validate')
+    expect(text.indexOf('MR_VALIDATION_FAILED')).toBeLessThan(text.indexOf('Stages over time'))
+    expect(text).toContain('Next: lower min_records')
+    expect(text).toContain('not started')
+  })
+
+  test('a refused model, an unfinished run, an interrupted one, and next to nothing', () => {
+    expect(words(renderRunPage(regressionRun))).toContain(
+      'The gate refused this model rmse is 36,420 and must not exceed 30,000.',
+    )
+    expect(words(renderRunPage({ ...minimal, run: { ...goodRun.run, status: 'running' } }))).toContain('Still running')
+    expect(words(renderRunPage({ ...minimal, run: { ...goodRun.run, status: 'cancelled' } }))).toContain(
+      'millrace resume',
+    )
+    expect(words(renderRunPage(minimal))).toContain('Done Every stage of the run has finished.')
+  })
+
+  test('regression has its own pictures and none of the others', () => {
+    const text = words(renderRunPage(regressionRun))
+    expect(text).toContain('Predicted against actual')
+    expect(text).toContain('Residuals')
+    expect(text).not.toMatch(/ROC|Confusion|Calibration|Threshold/)
+  })
+
+  test('hostile names stay text, and no number is NaN', () => {
+    const html = renderRunPage(hostileRun)
+    expect(html).not.toContain('<script>alert')
+    expect(html).not.toContain('<img')
+    expect(html).not.toMatch(/[\u0000\u0007\u202a-\u202e]|[^\ud800-\udbff][\udc00-\udfff]/) // eslint-disable-line no-control-regex
+    expect(words(html)).not.toMatch(/\b(NaN|Infinity|undefined|\[object)\b/)
+    expect(html.replace(/<(style|script)>[^]*?<\/\1>/g, '')).not.toMatch(/="[^"]*(NaN|Infinity|undefined)[^"]*"/)
+  })
+
+  test('large runs are capped, and say what is left out', () => {
+    const html = renderRunPage(largeRun)
+    expect(html.length).toBeLessThan(900_000)
+    expect(html).toContain('Shapes are drawn for the first 60.')
+    expect(html).toContain('The pictures show the first 60 stages.')
+    expect(words(html)).toContain('best: epoch 777')
+  })
+
+  test.each([
+    [
+      'zero rows',
+      {
+        validation: {
+          rowsIn: 0,
+          rowsOut: 0,
+          passed: true,
+          rules: [],
+          columns: [{ name: 'a', type: 'number', missing: 0, distinct: 0 }],
+        },
+      },
+      'no rows',
+    ],
+    [
+      'a constant column',
+      {
+        validation: {
+          rowsIn: 9,
+          rowsOut: 9,
+          passed: true,
+          rules: [],
+          columns: [
+            { name: 'a', type: 'number', missing: 0, distinct: 1, min: 4, max: 4, mean: 4, stddev: 0, histogram: [9] },
+          ],
+        },
+      },
+      'always 4',
+    ],
+    [
+      'an empty column',
+      {
+        validation: {
+          rowsIn: 9,
+          rowsOut: 9,
+          passed: true,
+          rules: [],
+          columns: [{ name: 'a', type: 'text', missing: 9, distinct: 0, top: [] }],
+        },
+      },
+      'every value is missing',
+    ],
+    ['no epoch', { training: { ...telco.training, epochs: [], bestEpoch: 0 } }, 'No epoch has finished.'],
+    [
+      'one class',
+      {
+        evaluation: {
+          ...telco.evaluation,
+          task: { kind: 'classification', classes: ['No'], positive: undefined },
+          confusion: [[12]],
+          roc: [],
+          precisionRecall: [],
+        },
+      },
+      '1 classes',
+    ],
+  ] satisfies [string, Partial<RunPageData>, string][])('%s', (_, part, said) => {
+    const text = words(renderRunPage({ ...minimal, ...part }))
+    expect(text).toContain(said)
+    expect(text).not.toMatch(/\b(NaN|Infinity|undefined)\b/)
+  })
+
+  test('shell words', () => {
+    expect(quote('models:/churn@champion')).toBe('models:/churn@champion')
+    expect(quote("it's; rm -rf /")).toBe(`'it'\\''s; rm -rf /'`)
+    expect(quote('--out')).toBe(`'--out'`)
+  })
+})
+
+describe('validation page', () => {
+  test('whole', () =>
+    golden(
+      'dashboard/validation-page.html',
+      renderValidationPage(telco.validation, { pipeline: 'churn', source: 'telco.csv' }),
+    ))
+
+  test('says what stopped the data, in hostile words too', () => {
+    const rules = [
+      {
+        id: 'min_records',
+        rule: 'min_records',
+        expectation: HOSTILE[0],
+        severity: 'fail',
+        passed: false,
+        violations: 0,
+        examples: [],
+      },
+    ] as const
+    const html = renderValidationPage({ ...telco.validation, passed: false, rules }, { pipeline: HOSTILE[1] })
+    expect(words(html)).toContain('The data does not pass')
+    expect(html).not.toMatch(/<script>alert|<img/)
+  })
+})
