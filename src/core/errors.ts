@@ -58,6 +58,7 @@ export const ERRORS = {
   MR_MODEL_FILE_LOAD: ['ONNX Runtime cannot open a model file', 1],
   MR_PREDICT_COLUMN: ['the data has no column that the model needs, or one of another type', 2],
   MR_PREDICT_FAILED: ['a prediction failed', 1],
+  MR_PREDICT_CLASH: ['the data has a column called as one that scoring adds', 2],
   MR_PREDICT_WORKER: ['the thread that was predicting ended', 1],
   MR_REQUEST_SHAPE: ['a request for predictions has none of the accepted shapes', 1],
   MR_REQUEST_COLUMN: ['a request for predictions lacks a column or has an unknown one', 1],
@@ -102,6 +103,7 @@ export const ERRORS = {
   MR_TRANSFORM_INPUT_NAME: ["a column's name cannot be that of a model's input", 2],
   MR_TRANSFORM_VERSION: ['a feature plan was fitted by another version of a transform', 1],
   // the stages of a pipeline
+  MR_SOURCE_CHANGED: ['a source changed while it was read', 1],
   MR_SOURCE_RESERVED: ['a source column has a name that Millrace keeps for itself', 2],
   MR_SOURCE_COLUMN: ['the file names a column that the source does not have', 2],
   MR_LABEL_MISSING: ['the label column is not in the data', 2],
@@ -118,6 +120,18 @@ export const ERRORS = {
   MR_PUBLISH_PARTITION: ['partition_by names a column that the features do not have', 2],
   MR_GATE_CHAMPION: ['the champion cannot score these rows', 1],
   MR_PARITY_BROKEN: ['the served file and the batch path disagree on a row', 1],
+  // registry
+  MR_MODEL_NAME: ['a model name or alias breaks the rules for names', 2],
+  MR_MODEL_URI: ['a model address cannot be read', 2],
+  MR_MODEL_UNKNOWN: ['the registry holds no model of that name', 2],
+  MR_MODEL_VERSION_UNKNOWN: ['a model has no such version', 2],
+  MR_MODEL_ALIAS_UNKNOWN: ['a model has no such alias', 2],
+  MR_MODEL_NO_PAST: ['an alias has no earlier version to go back to', 2],
+  MR_MODEL_METRIC: ['a metric given for registration is not a finite number', 1],
+  MR_REGISTRY_CORRUPT: ['the registry file is damaged or is no registry', 1],
+  MR_REGISTRY_NEWER: ['the registry file was written by a newer Millrace', 2],
+  MR_REGISTRY_BUSY: ['another process holds the registry file for too long', 1],
+  MR_REGISTRY_CLOSED: ['the registry was used after it was closed', 1],
 } as const satisfies Record<`MR_${string}`, readonly [meaning: string, exit: 1 | 2 | 3 | 130]>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -86,9 +86,9 @@ async function replicate(
   const values = scorers.map((scorer) => scorer.names.map(() => new Float64Array(replicates)))
   const outs = scorers.map((scorer) => new Float64Array(scorer.names.length))
   const weights = new Float64Array(rows)
+  const rng = new Rng(seed, STREAM)
   let resumed = performance.now()
   for (let r = 0; r < replicates; r++) {
-    const rng = new Rng(seed, STREAM, r)
     weights.fill(0)
     for (let i = 0; i < rows; i++) {
       const row = rng.below(rows)

@@ -43,10 +43,21 @@ export interface ModelRegistry {
     readonly tags?: Readonly<Record<string, string>>
   }): Promise<ModelVersion>
   setAlias(name: string, alias: string, version: number, reason: string): Promise<void>
-  /** Moves `alias` (default champion) to where it pointed before its last change; throws where it has no past. */
+  /**
+   * Moves `alias` (default champion) to where it pointed before its last change; throws where it has no past. Again, it
+   * goes one change further back: a rollback is never itself undone. A later setAlias starts from where it then points.
+   */
   rollback(name: string, alias?: string): Promise<ModelVersion>
   history(name: string): Promise<readonly AliasChange[]>
-  /** `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `models:/NAME` (champion, else the newest version). */
+  /**
+   * `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME/latest` (the newest) or `models:/NAME` (champion, else
+   * the newest).
+   */
   resolve(uri: string): Promise<ModelVersion>
+  /**
+   * A number that changes whenever what `resolve` could answer may have changed, by this process or another. Cheap
+   * (microseconds): made to be polled several times a second.
+   */
+  revision(): number
   close(): Promise<void>
 }
