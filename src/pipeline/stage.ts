@@ -20,11 +20,13 @@ export interface StageContext<Config> {
   readonly inputs: Readonly<Record<string, Artifacts>>
   readonly store: ArtifactStore
   readonly signal: AbortSignal
-  progress(progress: StageProgress): void
+  readonly progress: (progress: StageProgress) => void
   /** One line for the log and the journal. */
-  log(message: string, level?: 'info' | 'warn'): void
+  readonly log: (message: string, level?: 'info' | 'warn') => void
+  /** Journals a document that people should see even if the stage fails, e.g. a validation report. */
+  readonly attach: (name: string, ref: ArtifactRef) => Promise<void>
   /** Durable state of an unfinished stage: survives kill -9, given back as `resumed` to the next attempt of the same key. */
-  checkpoint(state: ArtifactRef): Promise<void>
+  readonly checkpoint: (state: ArtifactRef) => Promise<void>
   readonly resumed: ArtifactRef | undefined
 }
 
@@ -38,5 +40,10 @@ export interface StageKind<Config> {
   readonly timeout?: number
   /** Input from outside (source files): its digest is part of the key. Called before each lookup. */
   fingerprint?(config: Config, signal: AbortSignal): Promise<string>
+  /**
+   * For a stage with effects outside the store: false if they are gone, so that the stage runs again although the
+   * journal holds its outputs.
+   */
+  stillThere?(outputs: Artifacts, config: Config, store: ArtifactStore): Promise<boolean>
   run(context: StageContext<Config>): Promise<Artifacts>
 }

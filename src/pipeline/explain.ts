@@ -1,0 +1,125 @@
+/** Why a stage would run again, or would not: today's stages and configuration against the journal. */
+import type { ArtifactStore } from '../core/artifacts.js'
+import { formatPath } from '../core/json.js'
+import type { StageSucceeded } from './events.js'
+import { baseKey, findSuccess, inputDigests, missingOutputs, type StageIdentity } from './identity.js'
+import type { RunJournal } from './journal.js'
+import { changedReads } from './reads.js'
+import type { Artifacts, StageKind } from './stage.js'
+
+export type Reason =
+  | { readonly kind: 'never-ran' }
+  | { readonly kind: 'version'; readonly from: number; readonly to: number }
+  | { readonly kind: 'config'; readonly path: string; readonly from: string; readonly to: string }
+  | {
+      readonly kind: 'input'
+      readonly stage: string
+      readonly output: string
+      readonly from?: string
+      readonly to?: string
+    }
+  | { readonly kind: 'source'; readonly from: string | null; readonly to: string | null }
+  | { readonly kind: 'outputs-missing'; readonly outputs: readonly string[] }
+  /** What it made outside the store is not there any more. */
+  | { readonly kind: 'effects-gone' }
+  | { readonly kind: 'upstream'; readonly stage: string }
+
+export interface StageExplanation {
+  readonly stage: string
+  readonly action: 'run' | 'cached'
+  /** cached: the run that did it. */
+  readonly from?: string
+  /** run: all that differs from the newest success, compared with that of run `since`. */
+  readonly reasons: readonly Reason[]
+  readonly since?: string
+}
+
+/** Explains each stage; `stages` in topological order, `config` plain JSON data. */
+export async function explainStages<Config>(
+  journal: RunJournal,
+  store: ArtifactStore,
+  stages: readonly StageKind<Config>[],
+  config: Config,
+  signal = new AbortController().signal,
+): Promise<StageExplanation[]> {
+  const outputs = new Map<string, Artifacts>()
+  const explanations: StageExplanation[] = []
+  for (const stage of stages) {
+    const { name, version, after } = stage
+    const upstream = after.filter((other) => !outputs.has(other))
+    const inputs = Object.fromEntries(after.map((other) => [other, outputs.get(other) ?? {}]))
+    const identity: StageIdentity = {
+      ...{ name, version, inputs: inputDigests(inputs) },
+      fingerprint: (await stage.fingerprint?.(config, signal)) ?? null,
+    }
+    if (upstream.length === 0) {
+      const found = await findSuccess(await journal.successes(name, baseKey(identity)), config, store, stage)
+      if (found !== undefined) {
+        outputs.set(name, found.outputs)
+        explanations.push({ stage: name, action: 'cached', from: found.run, reasons: [] })
+        continue
+      }
+    }
+    const last = (await journal.successes(name)).at(-1)
+    const reasons: Reason[] = upstream.map((other) => ({ kind: 'upstream', stage: other }))
+    if (last === undefined) reasons.push({ kind: 'never-ran' })
+    else reasons.push(...differences(last, identity, config, new Set(upstream)))
+    if (last !== undefined && reasons.length === 0) {
+      const outputs = await missingOutputs(last, store)
+      reasons.push(outputs.length > 0 ? { kind: 'outputs-missing', outputs } : { kind: 'effects-gone' })
+    }
+    explanations.push({ stage: name, action: 'run', reasons, ...(last === undefined ? {} : { since: last.run }) })
+  }
+  return explanations
+}
+
+function differences(
+  last: StageSucceeded,
+  now: StageIdentity,
+  config: unknown,
+  unknown: ReadonlySet<string>,
+): Reason[] {
+  const reasons: Reason[] = []
+  if (last.version !== now.version) reasons.push({ kind: 'version', from: last.version, to: now.version })
+  for (const { path, from, to } of changedReads(last.reads, config)) {
+    reasons.push({ kind: 'config', path: formatPath(path), from, to })
+  }
+  if (last.fingerprint !== now.fingerprint) {
+    reasons.push({ kind: 'source', from: last.fingerprint, to: now.fingerprint })
+  }
+  for (const stage of new Set([...Object.keys(last.inputs), ...Object.keys(now.inputs)])) {
+    if (unknown.has(stage)) continue
+    const before = last.inputs[stage] ?? {}
+    const after = now.inputs[stage] ?? {}
+    for (const output of new Set([...Object.keys(before), ...Object.keys(after)])) {
+      const [from, to] = [before[output], after[output]]
+      if (from === to) continue
+      const ends = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) }
+      reasons.push({ kind: 'input', stage, output, ...ends })
+    }
+  }
+  return reasons
+}
+
+/** A reason in words for people. */
+export function formatReason(reason: Reason): string {
+  const short = (text: string | null | undefined) => text?.replace(/^sha256:(.{12}).*$/, '$1…') ?? 'nothing'
+  switch (reason.kind) {
+    case 'never-ran':
+      return 'it has never succeeded here'
+    case 'version':
+      return `the stage itself changed: version ${reason.from} -> ${reason.to}`
+    case 'config':
+      return `${reason.path || 'the configuration'} changed: ${short(reason.from)} -> ${short(reason.to)}`
+    case 'input':
+      return `its input ${reason.stage}.${reason.output} changed: ${short(reason.from)} -> ${short(reason.to)}`
+    case 'source':
+      return `what it reads from outside changed: ${short(reason.from)} -> ${short(reason.to)}`
+    case 'outputs-missing':
+      return `its outputs are no longer in the store: ${reason.outputs.join(', ')}`
+    case 'effects-gone':
+      return 'what it made outside the store is no longer there'
+    case 'upstream':
+      return `it depends on ${reason.stage}, which will run`
+  }
+}

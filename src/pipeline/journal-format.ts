@@ -1,0 +1,99 @@
+/**
+ * The journal's file. One line an event: `<crc32c, 8 hex digits> <JSON>\n`, the checksum over the JSON's bytes. The
+ * first line is `{"journal":"millrace","version":1}`. Every other line's JSON starts with `"at":<offset>`, where the
+ * batch begins that it was written with: batches are synced one after another, so a line whose batch begins after a
+ * damaged line proves that the damaged one had been safe on disk. What is damaged without such a witness is the torn end
+ * of a write that was never acknowledged.
+ */
+import { crc32c } from '../core/crc32c.js'
+import { MillraceError } from '../core/errors.js'
+import type { RunEvent } from './events.js'
+
+export const VERSION = 1
+const NEWLINE = 10
+const SPACE = 32
+
+export function encodeLine(json: string): Buffer {
+  const body = Buffer.from(json, 'utf8')
+  return Buffer.concat([Buffer.from(`${crc32c(body).toString(16).padStart(8, '0')} `), body, Buffer.of(NEWLINE)])
+}
+
+export const HEADER = encodeLine(`{"journal":"millrace","version":${VERSION}}`)
+
+/** `json` is an event as JSON.stringify gives it; `at` the offset of its batch. */
+export function encodeEvent(json: string, at: number): Buffer {
+  return encodeLine(`{"at":${at},${json.slice(1)}`)
+}
+
+export interface Line {
+  readonly event: RunEvent
+  /** Byte offsets in the file; `end` is after the newline. */
+  readonly start: number
+  readonly end: number
+  /** From 1. */
+  readonly number: number
+}
+
+export interface Scan {
+  readonly lines: readonly Line[]
+  /** Up to here the file is good; what follows is torn or not yet written in full. */
+  readonly end: number
+}
+
+/**
+ * Reads the lines of `bytes`, which stand at byte `offset` and line `firstLine` (from 1) of `file`. Throws
+ * MR_JOURNAL_CORRUPT for a damaged line that had been safe, MR_JOURNAL_VERSION for a header of another format.
+ */
+export function scanLines(bytes: Buffer, offset: number, firstLine: number, file: string): Scan {
+  const lines: Line[] = []
+  let number = firstLine
+  let bad: { line: number; offset: number } | undefined
+  for (let from = 0; from < bytes.length; number++) {
+    const newline = bytes.indexOf(NEWLINE, from)
+    if (newline < 0) {
+      bad ??= { line: number, offset: offset + from }
+      break
+    }
+    const parsed = parseLine(bytes, from, newline)
+    if (parsed === undefined) bad ??= { line: number, offset: offset + from }
+    else if (offset + from === 0) checkHeader(parsed, file)
+    else if (bad !== undefined && Number(parsed['at']) > bad.offset) throw corrupt(file, bad)
+    else if (bad === undefined) {
+      const { at: _, ...event } = parsed
+      lines.push({ event: event as unknown as RunEvent, start: offset + from, end: offset + newline + 1, number })
+    }
+    from = newline + 1
+  }
+  return { lines, end: bad?.offset ?? offset + bytes.length }
+}
+
+function parseLine(bytes: Buffer, from: number, to: number): Record<string, unknown> | undefined {
+  if (to - from < 11 || bytes[from + 8] !== SPACE) return undefined
+  const sum = bytes.toString('latin1', from, from + 8)
+  if (!/^[0-9a-f]{8}$/.test(sum) || parseInt(sum, 16) !== crc32c(bytes, from + 9, to)) return undefined
+  try {
+    const value: unknown = JSON.parse(bytes.toString('utf8', from + 9, to))
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function checkHeader(header: Record<string, unknown>, file: string): void {
+  if (header['journal'] === 'millrace' && header['version'] === VERSION) return
+  const found = header['journal'] === 'millrace' ? `version ${String(header['version'])}` : 'something else'
+  throw new MillraceError('MR_JOURNAL_VERSION', `${file} is a journal of ${found}; this Millrace reads ${VERSION}`, {
+    hint: 'use the Millrace that wrote it, or another --home',
+  })
+}
+
+function corrupt(file: string, bad: { line: number; offset: number }): MillraceError {
+  return new MillraceError(
+    'MR_JOURNAL_CORRUPT',
+    `${file}: line ${bad.line} (byte ${bad.offset}) does not have its checksum, and later lines do: it was damaged after it was written`,
+    {
+      hint: `have the disk looked at; then restore the file from a copy, or keep what is before the damage: truncate -s ${bad.offset} '${file}'`,
+      at: { file, line: bad.line, column: 1 },
+    },
+  )
+}

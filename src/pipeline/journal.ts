@@ -1,0 +1,253 @@
+/**
+ * The one record of everything that happened: an append-only file of events. State, resume, cache and the run page are
+ * folds over it. The file's format is in journal-format.ts.
+ */
+import { mkdir, open, type FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { MillraceError, nearest } from '../core/errors.js'
+import { fileError, syncFolder } from '../core/files.js'
+import type { RunEvent, StageCheckpoint, StageSucceeded } from './events.js'
+import { JournalIndex, type RunSummary } from './journal-index.js'
+import { HEADER, encodeEvent, scanLines } from './journal-format.js'
+
+export interface RunJournal {
+  /** What opening found and did, e.g. that a torn end was cut. */
+  readonly notes: readonly string[]
+  /**
+   * Resolves when the event is on disk. Events are written in the order of the calls; those that arrive while one sync
+   * runs share the next. After a failed sync nothing is known of the file's end, so all later appends fail too.
+   */
+  append(event: RunEvent): Promise<void>
+  /** A run's events in order; MR_RUN_UNKNOWN, naming those that exist. */
+  replay(run: string): AsyncIterable<RunEvent>
+  /** All runs, oldest first. */
+  runs(): Promise<readonly RunSummary[]>
+  /** Successes of a stage, oldest first; with `base` only those of that base (see identity.ts). */
+  successes(stage: string, base?: string): Promise<readonly StageSucceeded[]>
+  /** Checkpoints of a base, oldest first, without those whose run went on to succeed at it. */
+  checkpoints(base: string): Promise<readonly StageCheckpoint[]>
+  /** Waits for what was appended, and closes the file. */
+  close(): Promise<void>
+}
+
+/** Bytes read at a time when the file is scanned. */
+const CHUNK = 4 * 2 ** 20
+
+/**
+ * Opens `<home>/journal`. With `write`, creates it and cuts a torn end (said in `notes`); the caller must hold the
+ * home's lock. Without, it only reads, also while another process writes: each call sees what is there by then.
+ */
+export async function openJournal(home: string, options: { readonly write?: boolean } = {}): Promise<RunJournal> {
+  const path = join(home, 'journal')
+  const write = options.write ?? false
+  let file: FileHandle | undefined
+  try {
+    if (write) await mkdir(home, { recursive: true })
+    file = await open(path, write ? 'a+' : 'r')
+    const journal = new FileJournal(path, file, write)
+    await journal.load()
+    return journal
+  } catch (error) {
+    await file?.close()
+    throw fileError(error, 'open the journal', path)
+  }
+}
+
+interface Waiting {
+  readonly event: RunEvent
+  readonly json: string
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+class FileJournal implements RunJournal {
+  readonly notes: string[] = []
+  readonly #path: string
+  readonly #file: FileHandle
+  readonly #write: boolean
+  readonly #index = new JournalIndex()
+  /** Bytes that are good and, when writing, durable; and the lines in them. */
+  #size = 0
+  #lines = 0
+  #waiting: Waiting[] = []
+  #flushing: Promise<void> | undefined
+  #refreshing: Promise<void> | undefined
+  #broken: MillraceError | undefined
+
+  constructor(path: string, file: FileHandle, write: boolean) {
+    this.#path = path
+    this.#file = file
+    this.#write = write
+  }
+
+  async load(): Promise<void> {
+    await this.#read()
+    if (!this.#write) return
+    const { size } = await this.#file.stat()
+    if (size > this.#size) {
+      await this.#file.truncate(this.#size)
+      await this.#file.sync()
+      this.notes.push(
+        `${this.#path}: the last write was torn; its ${size - this.#size} bytes, never acknowledged, were cut`,
+      )
+    }
+    if (this.#size === 0) {
+      await this.#file.write(HEADER)
+      await this.#file.sync()
+      await syncFolder(dirname(this.#path))
+      this.#size = HEADER.length
+      this.#lines = 1
+    }
+  }
+
+  append(event: RunEvent): Promise<void> {
+    if (this.#broken !== undefined) return Promise.reject(this.#broken)
+    if (!this.#write) return Promise.reject(closed(this.#path, 'was opened to read'))
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ event, json: JSON.stringify(event), resolve, reject })
+      this.#flushing ??= this.#flush()
+    })
+  }
+
+  async #flush(): Promise<void> {
+    await Promise.resolve() // so that what is appended in the same turn goes together
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting
+      this.#waiting = []
+      const at = this.#size
+      const lines = batch.map(({ json }) => encodeEvent(json, at))
+      const bytes = Buffer.concat(lines)
+      try {
+        let written = 0
+        while (written < bytes.length) {
+          written += (await this.#file.write(bytes, written, bytes.length - written)).bytesWritten
+        }
+        await this.#file.datasync()
+      } catch (error) {
+        await this.#break(error, at, batch)
+        break
+      }
+      this.#size += bytes.length
+      let start = at
+      batch.forEach(({ event }, i) => {
+        const end = start + (lines[i]?.length ?? 0)
+        this.#index.add({ event, start, end, number: this.#lines + i + 1 })
+        start = end
+      })
+      this.#lines += lines.length
+      for (const { resolve } of batch) resolve()
+    }
+    this.#flushing = undefined
+  }
+
+  async #break(error: unknown, at: number, batch: readonly Waiting[]): Promise<void> {
+    const shown = fileError(error, 'write the journal', this.#path)
+    this.#broken =
+      shown instanceof MillraceError
+        ? shown
+        : new MillraceError('MR_FILE_ACCESS', `cannot write the journal ${this.#path}: ${String(error)}`, {
+            cause: error,
+          })
+    // Best effort: the next writer cuts a torn end anyway.
+    await this.#file.truncate(at).catch(() => undefined)
+    for (const { reject } of [...batch, ...this.#waiting]) reject(this.#broken)
+    this.#waiting = []
+  }
+
+  async *replay(run: string): AsyncGenerator<RunEvent> {
+    await this.#refresh()
+    const range = this.#index.range(run)
+    if (range === undefined) {
+      const runs = this.#index.runs().map((known) => known.run)
+      const close = nearest(run, runs)
+      throw new MillraceError(
+        'MR_RUN_UNKNOWN',
+        `run ${JSON.stringify(run)} is not in ${this.#path}` +
+          (runs.length === 0 ? ', which has no runs yet' : `; the latest are: ${runs.slice(-5).join(', ')}`),
+        { hint: close === undefined ? 'millrace runs lists all' : `did you mean ${close}?` },
+      )
+    }
+    let at = range.start
+    let number = range.number
+    while (at < range.end) {
+      const chunk = await this.#chunk(at, range.end, number)
+      const { lines, end } = scanLines(chunk, at, number, this.#path)
+      for (const { event } of lines) if (event.run === run) yield event
+      if (end === at) throw this.#vanished(at)
+      at = end
+      number += lines.length
+    }
+  }
+
+  async runs(): Promise<readonly RunSummary[]> {
+    await this.#refresh()
+    return this.#index.runs()
+  }
+
+  async successes(stage: string, base?: string): Promise<readonly StageSucceeded[]> {
+    await this.#refresh()
+    return base === undefined ? this.#index.successesOf(stage) : this.#index.successes(stage, base)
+  }
+
+  async checkpoints(base: string): Promise<readonly StageCheckpoint[]> {
+    await this.#refresh()
+    return this.#index.checkpoints(base)
+  }
+
+  async close(): Promise<void> {
+    while (this.#flushing !== undefined) await this.#flushing
+    await this.#refreshing
+    if (this.#broken?.code === 'MR_JOURNAL_CLOSED') return
+    this.#broken = closed(this.#path, 'is closed')
+    await this.#file.close()
+  }
+
+  /** A reader takes in what was written since; a writer knows it all. */
+  async #refresh(): Promise<void> {
+    if (this.#write) return
+    this.#refreshing ??= this.#read().finally(() => (this.#refreshing = undefined))
+    await this.#refreshing
+  }
+
+  async #read(): Promise<void> {
+    const { size } = await this.#file.stat()
+    if (size < this.#size) throw this.#vanished(size)
+    while (this.#size < size) {
+      const chunk = await this.#chunk(this.#size, size, this.#lines + 1)
+      const { lines, end } = scanLines(chunk, this.#size, this.#lines + 1, this.#path)
+      for (const line of lines) this.#index.add(line)
+      this.#lines += lines.length + (this.#size === 0 && end > 0 ? 1 : 0)
+      if (end === this.#size) return
+      this.#size = end
+    }
+  }
+
+  /**
+   * Bytes from `from` on: at least a whole line, if there is one before `to`; all of the file's end if the rest may be
+   * torn, because what follows a damaged line decides what it means.
+   */
+  async #chunk(from: number, to: number, line: number): Promise<Buffer> {
+    for (let length = CHUNK; ; length *= 2) {
+      const whole = length >= to - from
+      const buffer = Buffer.alloc(whole ? to - from : length)
+      const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, from)
+      const bytes = buffer.subarray(0, bytesRead)
+      if (whole) return bytes
+      const last = bytes.lastIndexOf(10)
+      // A chunk that does not scan to its last newline holds damage: judge it with all that follows.
+      if (last >= 0 && scanLines(bytes.subarray(0, last + 1), from, line, this.#path).end === from + last + 1) {
+        return bytes.subarray(0, last + 1)
+      }
+    }
+  }
+
+  #vanished(at: number): MillraceError {
+    return new MillraceError('MR_JOURNAL_CORRUPT', `${this.#path} was cut at byte ${at} while it was open`, {
+      hint: 'journals are only ever appended to: look for what else writes there, then run the same command again',
+    })
+  }
+}
+
+function closed(path: string, why: string): MillraceError {
+  return new MillraceError('MR_JOURNAL_CLOSED', `the journal ${path} ${why} and takes no events`)
+}

@@ -1,0 +1,114 @@
+/**
+ * One writing run per home. The lock is SQLite's exclusive lock on `<home>/lock.db`, which the kernel gives back when
+ * the process dies, however it dies; `lock.json` beside it only says who holds it.
+ */
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { MillraceError } from '../core/errors.js'
+import { fileError, writeFileAtomic } from '../core/files.js'
+
+export interface LockHolder {
+  readonly pid: number
+  readonly host: string
+  readonly run: string
+  /** Milliseconds since 1970 UTC. */
+  readonly since: number
+}
+
+export interface HomeLock {
+  release(): Promise<void>
+}
+
+/** Milliseconds that a starting run waits for a reader that is just asking `lockHolder`. */
+const PATIENCE = 100
+
+/** Takes the lock, or throws MR_HOME_LOCKED at once, naming the process and the run that hold it. */
+export async function lockHome(home: string, run: string, now: number): Promise<HomeLock> {
+  try {
+    await mkdir(home, { recursive: true })
+  } catch (error) {
+    throw fileError(error, 'create the home', home)
+  }
+  const database = await openDatabase(home, PATIENCE)
+  try {
+    database.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    database.close()
+    if (!isBusy(error)) throw lockError(error, home)
+    const holder = await readHolder(home)
+    const who =
+      holder === undefined
+        ? 'another process'
+        : `process ${holder.pid}${holder.host === hostname() ? '' : ` on ${holder.host}`}, run ${holder.run}, ` +
+          `since ${new Date(holder.since).toISOString()}`
+    throw new MillraceError('MR_HOME_LOCKED', `${home} is in use by ${who}; one run at a time may write there`, {
+      hint: 'wait for it to end, stop it, or use another --home; `millrace status` shows how far it is',
+    })
+  }
+  const holder: LockHolder = { pid: process.pid, host: hostname(), run, since: now }
+  try {
+    await writeFileAtomic(join(home, 'lock.json'), `${JSON.stringify(holder)}\n`)
+  } catch (error) {
+    database.close()
+    throw error
+  }
+  let held = true
+  return {
+    async release() {
+      if (!held) return
+      held = false
+      await rm(join(home, 'lock.json'), { force: true })
+      database.exec('ROLLBACK')
+      database.close()
+    },
+  }
+}
+
+/** Who is writing in this home now; undefined if nobody is (a run that looks `running` was then killed). */
+export async function lockHolder(home: string): Promise<LockHolder | undefined> {
+  const exists = await readFile(join(home, 'lock.json')).then(
+    () => true,
+    () => false,
+  )
+  if (!exists) return undefined // saves opening SQLite, and creating lock.db, for readers of an idle home
+  const database = await openDatabase(home, 0)
+  try {
+    database.prepare('SELECT count(*) FROM sqlite_master').get()
+    return undefined
+  } catch (error) {
+    if (!isBusy(error)) throw lockError(error, home)
+    return await readHolder(home)
+  } finally {
+    database.close()
+  }
+}
+
+async function openDatabase(home: string, timeout: number) {
+  const { default: Database } = await import('libsql')
+  try {
+    return new Database(join(home, 'lock.db'), { timeout })
+  } catch (error) {
+    throw lockError(error, home)
+  }
+}
+
+async function readHolder(home: string): Promise<LockHolder | undefined> {
+  try {
+    return JSON.parse(await readFile(join(home, 'lock.json'), 'utf8')) as LockHolder
+  } catch {
+    return undefined // just being written or removed
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY')
+}
+
+function lockError(error: unknown, home: string): MillraceError {
+  return new MillraceError(
+    'MR_FILE_ACCESS',
+    `cannot lock ${join(home, 'lock.db')}: ${error instanceof Error ? error.message : String(error)}`,
+    { hint: 'the home must be a folder on a local disk that can be written; choose one with --home', cause: error },
+  )
+}

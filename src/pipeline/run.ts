@@ -1,0 +1,235 @@
+/** One run while a process works at it: what is done, what may start, and the record of it. */
+import type { ArtifactStore } from '../core/artifacts.js'
+import type { Clock } from '../core/clock.js'
+import type { RetryStrategy } from '../core/retry.js'
+import { cancelled, runAttempt, stageError } from './attempt.js'
+import type { RunEvent, StageCheckpoint } from './events.js'
+import type { ExecutionEvent } from './executor.js'
+import { baseKey, findSuccess, inputDigests, stageKey } from './identity.js'
+import type { RunJournal } from './journal.js'
+import { agrees } from './reads.js'
+import type { Artifacts, StageKind } from './stage.js'
+import { applyEvent, type RunState } from './state.js'
+
+export interface RunOptions<Config> {
+  readonly journal: RunJournal
+  readonly store: ArtifactStore
+  readonly clock: Clock
+  readonly random: { uniform(): number }
+  readonly concurrency: number
+  readonly retry: RetryStrategy
+  /** In topological order. */
+  readonly stages: readonly StageKind<Config>[]
+  /** After `run-started` or `run-resumed`. */
+  readonly state: RunState
+  readonly signal?: AbortSignal
+  readonly emit: (event: ExecutionEvent) => void
+}
+
+export class RunInProgress<Config> {
+  readonly #options: RunOptions<Config>
+  readonly #config: Config
+  readonly #controller = new AbortController()
+  readonly #done = new Map<string, Artifacts>()
+  readonly #failed = new Set<string>()
+  #state: RunState
+  /** The journal cannot be written: nothing that happens from here on can count. */
+  #fatal: { readonly error: unknown } | undefined
+
+  constructor(options: RunOptions<Config>) {
+    this.#options = options
+    this.#state = options.state
+    this.#config = options.state.config as Config
+  }
+
+  /** Works until all stages have ended, or nothing more can start; `first` is the event that was just recorded. */
+  async finish(first: RunEvent): Promise<RunState> {
+    const { clock, emit, signal } = this.#options
+    const start = clock.monotonic()
+    const cancel = () => this.#controller.abort(signal?.reason)
+    if (signal?.aborted) cancel()
+    signal?.addEventListener('abort', cancel, { once: true })
+    try {
+      emit(first)
+      await this.#schedule()
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+    }
+    if (this.#fatal !== undefined) throw this.#fatal.error
+    const complete = this.#done.size === this.#options.stages.length
+    const status = complete ? 'success' : this.#failed.size > 0 ? 'failed' : 'cancelled'
+    const { run } = this.#state
+    const seconds = (clock.monotonic() - start) / 1000
+    const hint = status === 'cancelled' ? `millrace resume ${run}` : `mend the cause, then: millrace resume ${run}`
+    const end = { type: 'run-finished', run, time: clock.now(), status, seconds } as const
+    await this.#record(complete ? end : { ...end, hint })
+    return this.#state
+  }
+
+  async #schedule(): Promise<void> {
+    const pending = new Set(this.#options.stages)
+    const active = new Set<Promise<void>>()
+    for (;;) {
+      for (const stage of pending) {
+        const because = stage.after.find((name) => this.#failed.has(name))
+        if (because !== undefined) {
+          pending.delete(stage)
+          this.#failed.add(stage.name)
+          this.#recordLater({ type: 'stage-skipped', ...this.#about(stage), because })
+        } else if (
+          active.size < this.#options.concurrency &&
+          !this.#controller.signal.aborted &&
+          stage.after.every((name) => this.#done.has(name))
+        ) {
+          pending.delete(stage)
+          const work: Promise<void> = this.#runStage(stage).finally(() => active.delete(work))
+          active.add(work)
+        }
+      }
+      if (active.size === 0) return
+      await Promise.race(active)
+    }
+  }
+
+  /** Never rejects: a stage's failure is recorded, a failure to record ends the run. */
+  async #runStage(stage: StageKind<Config>): Promise<void> {
+    const { clock, random, retry } = this.#options
+    const { signal } = this.#controller
+    const start = clock.monotonic()
+    let attempts = 0
+    try {
+      const outputs = await retry.run(
+        (attempt) => {
+          attempts = attempt
+          return this.#attempt(stage, attempt, start)
+        },
+        {
+          clock,
+          random,
+          signal,
+          before: ({ attempt, delay, error }) =>
+            this.#record({ type: 'stage-retrying', ...this.#about(stage), attempt, delay, error: stageError(error) }),
+        },
+      )
+      this.#done.set(stage.name, outputs)
+    } catch (error) {
+      if (this.#fatal !== undefined || signal.aborted) return
+      const seconds = (clock.monotonic() - start) / 1000
+      this.#failed.add(stage.name)
+      await this.#record({
+        ...{ type: 'stage-failed', ...this.#about(stage), error: stageError(error), seconds, attempts },
+      }).catch(() => undefined)
+    }
+  }
+
+  /** The outputs: found in the journal, or made and recorded. */
+  async #attempt(stage: StageKind<Config>, attempt: number, start: number): Promise<Artifacts> {
+    const { clock, store, journal, emit } = this.#options
+    const { signal } = this.#controller
+    const { run } = this.#state
+    const inputs = Object.fromEntries(stage.after.map((name) => [name, this.#done.get(name) ?? {}]))
+    const fingerprint = (await this.#unlessAborted(stage.name, stage.fingerprint?.(this.#config, signal))) ?? null
+    const { name, version } = stage
+    const identity = { name, version, inputs: inputDigests(inputs), fingerprint }
+    const base = baseKey(identity)
+
+    const successes = await journal.successes(name, base)
+    const usable = this.#isForced(name) ? successes.filter((success) => success.run === run) : successes
+    const found = usable.length === 0 ? undefined : await findSuccess(usable, this.#config, store, stage)
+    if (found !== undefined) {
+      const known = this.#state.stages.find((result) => result.name === name)
+      // Done by this very run, before it was interrupted: still so.
+      if (found.run !== run || known?.status !== 'success' || known.key !== found.key) {
+        const { key, outputs } = found
+        await this.#record({ type: 'stage-cached', ...this.#about(stage), from: found.run, key, outputs })
+      }
+      return found.outputs
+    }
+
+    // Not waited for: it precedes the outcome in the file, and alone it says nothing that must not be lost.
+    const { inputs: digests } = identity
+    this.#recordLater({ type: 'stage-started', ...this.#about(stage), attempt, version, inputs: digests, fingerprint })
+    const { outputs, reads } = await runAttempt({
+      ...{ run, stage, base, config: this.#config, inputs, store, clock, signal },
+      resumed: await this.#checkpoint(base, name),
+      record: (event) => this.#record(event),
+      progress: (report) => emit({ type: 'stage-progress', run, time: clock.now(), stage: name, ...report }),
+    })
+    await this.#record({
+      ...{ type: 'stage-succeeded', ...this.#about(stage), version, base, key: stageKey(base, reads) },
+      ...{
+        inputs: digests,
+        fingerprint,
+        reads,
+        outputs,
+        seconds: (clock.monotonic() - start) / 1000,
+        attempts: attempt,
+      },
+    })
+    return outputs
+  }
+
+  /** The newest checkpoint that agrees with the configuration and whose bytes are good. */
+  async #checkpoint(base: string, stage: string): Promise<StageCheckpoint | undefined> {
+    const all = await this.#options.journal.checkpoints(base)
+    for (const checkpoint of all.toReversed()) {
+      if (this.#isForced(stage) && checkpoint.run !== this.#state.run) continue
+      if (!agrees(checkpoint.reads, this.#config)) continue
+      const isGood = await this.#options.store.path(checkpoint.state).then(
+        () => true,
+        () => false, // missing or damaged: the one before it, or from the start
+      )
+      if (isGood) return checkpoint
+    }
+    return undefined
+  }
+
+  #isForced(stage: string): boolean {
+    const { force } = this.#state
+    return typeof force === 'boolean' ? force : force.includes(stage)
+  }
+
+  #about(stage: StageKind<Config>): { run: string; time: number; stage: string } {
+    return { run: this.#state.run, time: this.#options.clock.now(), stage: stage.name }
+  }
+
+  async #record(event: RunEvent): Promise<void> {
+    try {
+      await this.#options.journal.append(event)
+    } catch (error) {
+      this.#fatal ??= { error }
+      this.#controller.abort(error)
+      throw error
+    }
+    this.#apply(event)
+  }
+
+  #recordLater(event: RunEvent): void {
+    this.#options.journal.append(event).catch((error: unknown) => {
+      this.#fatal ??= { error }
+      this.#controller.abort(error)
+    })
+    this.#apply(event)
+  }
+
+  #apply(event: RunEvent): void {
+    this.#state = applyEvent(this.#state, event) ?? this.#state
+    this.#options.emit(event)
+  }
+
+  async #unlessAborted<T>(stage: string, work: Promise<T> | undefined): Promise<T | undefined> {
+    if (work === undefined) return undefined
+    const { signal } = this.#controller
+    let stop = () => {}
+    const aborted = new Promise<never>((_, reject) => {
+      stop = () => reject(cancelled(stage))
+      if (signal.aborted) stop()
+      signal.addEventListener('abort', stop, { once: true })
+    })
+    try {
+      return await Promise.race([work, aborted])
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+  }
+}
