@@ -1,0 +1,32 @@
+/** `millrace open [RUN]`: the run's page, in the browser where there is one. */
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { openArtifactStore } from '../../core/artifact-store.js'
+import { writeRunPages } from '../finish.js'
+import { homeFolder } from '../home.js'
+import { findRun } from '../past-runs.js'
+import { type Call, textOf } from '../verb.js'
+
+export async function run({ args, options, home, out }: Call): Promise<number> {
+  const folder = homeFolder(home)
+  const { state } = await findRun(folder, textOf(args[0]))
+  const store = await openArtifactStore(join(folder, 'artifacts'))
+  try {
+    const page = await writeRunPages(folder, store, state, [])
+    out.document({ run: state.run, page })
+    out.say(page)
+    if (out.isInteractive && options['print'] !== true) show(page)
+    return 0
+  } finally {
+    await store.close()
+  }
+}
+
+/** Leaves quietly where there is no browser: the path has been printed. */
+function show(page: string): void {
+  const [command, ...before] =
+    process.platform === 'darwin' ? ['open'] : process.platform === 'win32' ? ['explorer.exe'] : ['xdg-open']
+  const child = spawn(command as string, [...before, page], { detached: true, stdio: 'ignore' })
+  child.on('error', () => undefined)
+  child.unref()
+}

@@ -1,0 +1,257 @@
+/** Evaluate: write the served file, check that it says what the batch path says, and score it on rows it never saw. */
+import type { PipelineConfig } from '../config/config.js'
+import type { ArtifactRef } from '../core/artifacts.js'
+import type { ModelMetadata, TableDocument } from '../core/documents.js'
+import { MillraceError } from '../core/errors.js'
+import { MISSING_TIME, type Schema } from '../core/schema.js'
+import type { RecordBatch, Vector } from '../core/table.js'
+import { select } from '../etl/relation.js'
+import { type Evaluation, evaluateClassification, evaluateRegression, positiveIndex } from '../evaluate/evaluate.js'
+import { rankRows } from '../evaluate/ranking.js'
+import { classColumn } from '../evaluate/scorer.js'
+import { chooseThreshold } from '../evaluate/threshold.js'
+import type { StageContext, StageKind } from '../pipeline/stage.js'
+import { openPredictor } from '../serving/onnx-predictor.js'
+import type { ShardManifest } from '../train/shards.js'
+import { buildModelFile, buildNetworkFile, type ModelParts } from './model-file.js'
+import { largestDifference, scorePacked, scoreRaw, type Scores } from './scoring.js'
+import { getJson, ONNX_TYPE, putJson, type Services } from './services.js'
+import { tableRelation } from './tables.js'
+import { type NetworkDocument, weightsByClass } from './train.js'
+import { inSplit, labelledRows, type PlanDocument } from './transform.js'
+
+/** Largest difference between the served file and the batch path: absolute for probabilities, else relative. */
+const PARITY_TOLERANCE = 1e-6
+
+export type ScoredDocument = Evaluation & {
+  readonly parity: { readonly rows: number; readonly maxDifference: number; readonly tolerance: number }
+}
+
+export function evaluate(services: Services): StageKind<PipelineConfig> {
+  return {
+    name: 'evaluate',
+    version: 1,
+    after: ['train', 'pack', 'transform', 'validate'],
+    async run(context) {
+      const { config, inputs, store, signal } = context
+      const refs = {
+        table: inputs['validate']?.['table'],
+        plan: inputs['transform']?.['plan'],
+        features: inputs['transform']?.['features'],
+        weights: inputs['train']?.['weights'],
+      }
+      const table = await getJson<TableDocument>(store, refs.table)
+      const plan = await getJson<PlanDocument>(store, refs.plan)
+      const network = await getJson<NetworkDocument>(store, inputs['train']?.['network'])
+      const manifest = await getJson<ShardManifest>(store, inputs['pack']?.['manifest'])
+      const parts: ModelParts = { plan, network, weights: await weightsOf(context, refs.weights) }
+
+      const networkFile = buildNetworkFile(parts)
+      const packed = (split: 'validation' | 'test') =>
+        scorePacked(store, manifest, split, network.network, networkFile, signal)
+      const validation = await packed('validation')
+      const test = await packed('test')
+      const rowWeights = weightOf(config, plan)
+      const threshold = thresholdOf(config, plan, validation, rowWeights)
+
+      const metadata: ModelMetadata = {
+        format: 1,
+        name: config.pipeline_name,
+        version: config.version,
+        task: plan.task,
+        label: plan.label.name,
+        inputs: plan.inputs,
+        ...(threshold === undefined ? {} : { threshold: threshold.value }),
+        seed: config.seed,
+        digests: Object.fromEntries(Object.entries(refs).map(([name, ref]) => [name, ref?.digest ?? ''])),
+        engines: services.versions,
+      }
+      const file = buildModelFile(parts, metadata)
+      const model = await store.put(file, ONNX_TYPE)
+
+      const engine = await services.engine()
+      const rows = labelledRows(await tableRelation(store, table), plan)
+      const sliceColumns = config.evaluation.slices.length > 0 ? config.evaluation.slices : defaultSlices(plan)
+      const columns = [...new Set([...plan.inputs.map(({ name }) => name), ...sliceColumns])]
+      const slices = new Collector(sliceColumns)
+      const predictor = await openPredictor(file, { threads: services.threads })
+      const total = validation.scores.rows + test.scores.rows
+      let done = 0
+      const raw = async (split: 'validation' | 'test', packedScores: Scores, collect: (batch: RecordBatch) => void) =>
+        scoreRaw(
+          predictor,
+          engine.query(select(inSplit(rows, split), columns), signal).batches(signal),
+          packedScores.rows,
+          packedScores.width,
+          signal,
+          (batch) => {
+            collect(batch)
+            done += batch.rows
+            context.progress({ unit: 'rows', done, total })
+          },
+        )
+      let difference: number
+      let served: Scores
+      let sample: SampleRow | undefined
+      try {
+        const isRelative = plan.task.kind === 'regression'
+        difference = largestDifference(
+          await raw('validation', validation.scores, () => undefined),
+          validation.scores,
+          isRelative,
+        )
+        served = await raw('test', test.scores, (batch) => {
+          slices.add(batch)
+          sample ??= sampleRow(batch, plan.inputs)
+        })
+        difference = Math.max(difference, largestDifference(served, test.scores, isRelative))
+      } finally {
+        await predictor[Symbol.asyncDispose]()
+      }
+      if (!(difference <= PARITY_TOLERANCE))
+        throw new MillraceError(
+          'MR_PARITY_BROKEN',
+          `evaluate: the model file and the batch path differ by ${difference.toExponential(2)} on a row; at most ${PARITY_TOLERANCE} is allowed`,
+          { hint: 'this is a fault of a transform, not of your data: please report it with the pipeline file' },
+        )
+
+      const common = {
+        slices: sliceColumns.length > 0 ? { rows: slices.batch(), columns: sliceColumns } : undefined,
+        metric: config.gate.metric,
+        bootstrap: config.evaluation.bootstrap,
+        seed: config.seed,
+        signal,
+      }
+      const scored =
+        plan.task.kind === 'classification'
+          ? await evaluateClassification({
+              ...common,
+              labels: test.labels as Int32Array,
+              probabilities: served.values,
+              classes: plan.task.classes,
+              positive: plan.task.positive,
+              threshold: threshold?.value ?? 0.5,
+              validation: { labels: validation.labels as Int32Array, probabilities: validation.scores.values },
+              trainingCounts: plan.classCounts.train,
+              weights: rowWeights?.(test.labels as Int32Array),
+              weightsDescription: describeWeights(config, plan),
+            })
+          : await evaluateRegression({
+              ...common,
+              actual: Float64Array.from(test.labels),
+              predicted: served.values,
+              trainingMean: network.target?.mean ?? 0,
+            })
+      const document: ScoredDocument = {
+        ...scored,
+        ...(threshold === undefined ? {} : { threshold }),
+        parity: { rows: total, maxDifference: difference, tolerance: PARITY_TOLERANCE },
+      }
+      return { model, report: await putJson(store, document), sample: await putJson(store, sample ?? {}) }
+    },
+  }
+}
+
+/** A row as a client would send it. */
+export type SampleRow = Readonly<Record<string, string | number | boolean | null>>
+
+function sampleRow(batch: RecordBatch, inputs: Schema): SampleRow | undefined {
+  if (batch.rows === 0) return undefined
+  return Object.fromEntries(
+    inputs.map(({ name, type }) => {
+      const value = batch.columns[batch.schema.findIndex((field) => field.name === name)]?.[0]
+      if (typeof value === 'bigint')
+        return [name, value === MISSING_TIME ? null : new Date(Number(value / 1000n)).toISOString()]
+      if (typeof value === 'number')
+        return [name, Number.isNaN(value) ? null : type === 'boolean' ? value !== 0 : value]
+      return [name, value === undefined || value === '' ? null : value]
+    }),
+  )
+}
+
+async function weightsOf(context: StageContext<PipelineConfig>, ref: ArtifactRef | undefined): Promise<Float32Array> {
+  if (ref === undefined) throw new Error('train left no weights')
+  const bytes = await context.store.get(ref)
+  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
+}
+
+/** Weights of rows by their class, if the file gives any. */
+export function weightOf(
+  config: PipelineConfig,
+  plan: PlanDocument,
+): ((labels: Int32Array) => Float64Array) | undefined {
+  if (config.evaluation.class_weights === undefined || plan.task.kind === 'regression') return undefined
+  const weights = weightsByClass('evaluation.class_weights', config.evaluation.class_weights, plan.task.classes)
+  return (labels) => Float64Array.from(labels, (k) => weights[k] ?? 1)
+}
+
+function describeWeights(config: PipelineConfig, plan: PlanDocument): string | undefined {
+  if (config.evaluation.class_weights === undefined || plan.task.kind === 'regression') return undefined
+  const weights = weightsByClass('evaluation.class_weights', config.evaluation.class_weights, plan.task.classes)
+  return plan.task.classes.map((name, k) => `a row of class ${name} counts ${weights[k]}`).join(', ')
+}
+
+/** Two classes: the threshold as the model file holds it, a float32. */
+function thresholdOf(
+  config: PipelineConfig,
+  { task }: PlanDocument,
+  validation: { readonly scores: Scores; readonly labels: Int32Array | Float32Array },
+  weights: ((labels: Int32Array) => Float64Array) | undefined,
+): { readonly value: number; readonly rule: string } | undefined {
+  if (task.kind === 'regression' || task.classes.length !== 2) return undefined
+  const wanted = config.evaluation.threshold
+  if (typeof wanted === 'number') return { value: Math.fround(wanted), rule: 'given by the file' }
+  const labels = validation.labels as Int32Array
+  const positive = positiveIndex(task.classes, task.positive)
+  const ranking = rankRows(classColumn(validation.scores.values, 2, positive), (row) => labels[row] === positive)
+  const { value, rule } = chooseThreshold(wanted, ranking, weights?.(labels))
+  return { value: Math.fround(value), rule }
+}
+
+/** Where the file names no slices: the first three text columns with at most ten values. */
+function defaultSlices(plan: PlanDocument): readonly string[] {
+  return plan.plan.columns
+    .filter(({ type, categories }) => type === 'text' && categories.length === 1 && (categories[0]?.size ?? 0) <= 11)
+    .slice(0, 3)
+    .map(({ name }) => name)
+}
+
+/** Gathers a few columns of all batches into one. */
+class Collector {
+  private schema: Schema = []
+  private rows = 0
+  private readonly parts: Vector[][]
+
+  constructor(private readonly names: readonly string[]) {
+    this.parts = names.map(() => [])
+  }
+
+  add(batch: RecordBatch): void {
+    this.schema = this.names.flatMap((name) => batch.schema.filter((field) => field.name === name))
+    for (const [j, name] of this.names.entries()) {
+      const vector = batch.columns[batch.schema.findIndex((field) => field.name === name)]
+      // batches may reuse their memory
+      if (vector !== undefined) this.parts[j]?.push(vector.slice())
+    }
+    this.rows += batch.rows
+  }
+
+  batch(): RecordBatch {
+    return { schema: this.schema, rows: this.rows, columns: this.parts.map((vectors) => joined(vectors)) }
+  }
+}
+
+function joined(vectors: readonly Vector[]): Vector {
+  const [first] = vectors
+  const length = vectors.reduce((sum, vector) => sum + vector.length, 0)
+  if (first instanceof Float64Array || first instanceof BigInt64Array) {
+    const all = first instanceof Float64Array ? new Float64Array(length) : new BigInt64Array(length)
+    let at = 0
+    for (const vector of vectors) {
+      ;(all as Float64Array).set(vector as Float64Array, at)
+      at += vector.length
+    }
+    return all
+  }
+  return (vectors as readonly (readonly string[])[]).flat()
+}

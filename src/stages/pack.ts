@@ -1,0 +1,60 @@
+/** Pack: each split becomes row-major training shards with a manifest. */
+import { rm } from 'node:fs/promises'
+import type { PipelineConfig } from '../config/config.js'
+import type { TableDocument } from '../core/documents.js'
+import { SPLITS } from '../etl/split.js'
+import type { StageKind } from '../pipeline/stage.js'
+import { type ShardLayout, ShardWriter } from '../train/shard-writer.js'
+import { type Shard, type ShardManifest, storeShards } from '../train/shards.js'
+import { getJson, putJson, type Services } from './services.js'
+import { tableRelation } from './tables.js'
+import { inSplit, LABEL, type PlanDocument } from './transform.js'
+
+export function pack(services: Services): StageKind<PipelineConfig> {
+  return {
+    name: 'pack',
+    version: 1,
+    after: ['transform'],
+    async run(context) {
+      const { inputs, store, signal } = context
+      const table = await getJson<TableDocument>(store, inputs['transform']?.['features'])
+      const { plan, task } = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
+      const engine = await services.engine()
+      const relation = await tableRelation(store, table)
+      const label = task.kind === 'classification' ? 'int32' : 'float32'
+      const layout: ShardLayout = {
+        numeric: plan.numeric,
+        categories: plan.categories,
+        label: {
+          name: LABEL,
+          type: label,
+          ...(task.kind === 'classification' ? { classes: task.classes.length } : {}),
+        },
+      }
+      const splits: Record<string, readonly Shard[]> = {}
+      let done = 0
+      for (const split of SPLITS) {
+        const folder = await store.scratch()
+        try {
+          const writer = new ShardWriter(folder, split, layout)
+          for await (const batch of engine.query(inSplit(relation, split), signal).batches(signal)) {
+            await writer.append(batch)
+            done += batch.rows
+            context.progress({ unit: 'rows', done, total: table.rows })
+          }
+          splits[split] = await storeShards(await writer.close(), store)
+        } finally {
+          await rm(folder, { recursive: true, force: true })
+        }
+      }
+      const manifest: ShardManifest = {
+        format: 1,
+        numeric: plan.numeric,
+        categories: plan.categories,
+        label,
+        splits: splits as ShardManifest['splits'],
+      }
+      return { manifest: await putJson(store, manifest) }
+    },
+  }
+}

@@ -1,0 +1,16 @@
+/** The pipeline: which stages, in which order. */
+import type { PipelineConfig } from '../config/config.js'
+import type { StageKind } from '../pipeline/stage.js'
+import { evaluate } from './evaluate.js'
+import { extract } from './extract.js'
+import { pack } from './pack.js'
+import { publish } from './publish.js'
+import { register } from './register.js'
+import type { Services } from './services.js'
+import { train } from './train.js'
+import { transform } from './transform.js'
+import { validate } from './validate.js'
+
+export function pipelineStages(services: Services): readonly StageKind<PipelineConfig>[] {
+  return [extract, validate, transform, publish, pack, train, evaluate, register].map((stage) => stage(services))
+}

@@ -1,0 +1,141 @@
+/**
+ * Publish: the features as a partitioned table under data.output_path, for people and other tools. Files are written to
+ * a fresh folder and synced; then one rename of `manifest.json` makes them the table. Readers that follow the manifest
+ * never see half a table.
+ */
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { PipelineConfig } from '../config/config.js'
+import type { ArtifactStore } from '../core/artifacts.js'
+import type { TableDocument } from '../core/documents.js'
+import { MillraceError } from '../core/errors.js'
+import { sha256File, syncFolder, writeFileAtomic } from '../core/files.js'
+import type { Schema } from '../core/schema.js'
+import { col } from '../etl/expr.js'
+import { project } from '../etl/relation.js'
+import type { Artifacts, StageKind } from '../pipeline/stage.js'
+import { getJson, putJson, type Services } from './services.js'
+import { rowProgress, tableRelation } from './tables.js'
+import { LABEL, type PlanDocument, SPLIT } from './transform.js'
+
+/** `manifest.json` in data.output_path. Paths are relative to it. */
+export interface PublishedManifest {
+  readonly format: 1
+  readonly table: string
+  readonly schema: Schema
+  readonly rows: number
+  readonly partitionBy: readonly string[]
+  readonly files: readonly {
+    readonly path: string
+    readonly rows: number
+    readonly bytes: number
+    readonly digest: string
+  }[]
+}
+
+export function publish(services: Services): StageKind<PipelineConfig> {
+  const folderOf = (config: PipelineConfig): string => services.resolve(config.data.output_path)
+  return {
+    name: 'publish',
+    version: 1,
+    after: ['transform'],
+    stillThere: (outputs, config, store) => isPublished(store, outputs, folderOf(config)),
+    async run(context) {
+      const { config, inputs, store, signal } = context
+      const features = inputs['transform']?.['features']
+      const table = await getJson<TableDocument>(store, features)
+      const { label } = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
+      const engine = await services.engine()
+      const relation = await tableRelation(store, table)
+      const taken = new Set(table.schema.map(({ name }) => name))
+      const split = free('split', taken)
+      const names = table.schema
+        .filter(({ name }) => name !== '__row')
+        .map(({ name }) => ({
+          name: name === SPLIT ? split : name === LABEL ? free(label.name, taken) : name,
+          expr: col(name),
+        }))
+      const partitionBy = config.data.partition_by.length > 0 ? config.data.partition_by : [split]
+      for (const column of partitionBy)
+        if (!names.some(({ name }) => name === column))
+          throw new MillraceError(
+            'MR_PUBLISH_PARTITION',
+            `data.partition_by: the features have no column '${column}'`,
+            {
+              hint: `columns: ${names.map(({ name }) => name).join(', ')}`,
+            },
+          )
+      const output = folderOf(config)
+      await mkdir(output, { recursive: true })
+      // named by content: the same table again lands in the same place and changes nothing
+      const name = `data-${(features?.digest ?? '').slice('sha256:'.length, 'sha256:'.length + 16)}-${config.data.file_format}-${config.data.compression}`
+      const fresh = join(output, `.writing-${name}-${process.pid}`)
+      await rm(fresh, { recursive: true, force: true })
+      try {
+        const written = await engine.write(
+          project(relation, names),
+          { folder: fresh, format: config.data.file_format, compression: config.data.compression, partitionBy },
+          rowProgress(context),
+          signal,
+        )
+        const files = []
+        for (const { path, rows, bytes } of written.files) {
+          const file = join(fresh, path)
+          await syncFile(file)
+          const { digest } = await sha256File(file, signal)
+          files.push({ path: `${name}/${path}`, rows, bytes, digest })
+        }
+        const manifest: PublishedManifest = {
+          format: 1,
+          table: config.pipeline_name,
+          schema: written.schema,
+          rows: written.rows,
+          partitionBy,
+          files,
+        }
+        const text = `${JSON.stringify(manifest, null, 2)}\n`
+        await rm(join(output, name), { recursive: true, force: true })
+        await rename(fresh, join(output, name))
+        await syncFolder(output)
+        await writeFileAtomic(join(output, 'manifest.json'), text)
+        await removeOthers(output, name)
+        return { manifest: await putJson(store, manifest) }
+      } finally {
+        await rm(fresh, { recursive: true, force: true })
+      }
+    },
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+function free(name: string, taken: ReadonlySet<string>): string {
+  let candidate = name
+  for (let i = 1; taken.has(candidate); i++) candidate = `${name}_${i}`
+  return candidate
+}
+
+/** Data folders that no manifest names any more: of earlier runs, and of runs that were killed. */
+async function removeOthers(output: string, keep: string): Promise<void> {
+  for (const entry of await readdir(output))
+    if (entry !== keep && /^(data-[0-9a-f]{16}-|\.writing-data-)/.test(entry))
+      await rm(join(output, entry), { recursive: true, force: true })
+}
+
+async function isPublished(store: ArtifactStore, outputs: Artifacts, output: string): Promise<boolean> {
+  const manifest = await getJson<PublishedManifest>(store, outputs['manifest'])
+  const text = await readFile(join(output, 'manifest.json'), 'utf8').catch(() => '')
+  if (text !== `${JSON.stringify(manifest, null, 2)}\n`) return false
+  for (const { path, bytes } of manifest.files) {
+    const found = await stat(join(output, path)).catch(() => undefined)
+    if (found?.size !== bytes) return false
+  }
+  return true
+}

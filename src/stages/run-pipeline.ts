@@ -1,0 +1,201 @@
+/** Runs, resumes and explains the pipeline of a file in a home: the library behind `run`, `resume` and `explain`. */
+import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import type { PipelineConfig } from '../config/config.js'
+import { type LoadedConfig, requireLabel, resolvePath } from '../config/load.js'
+import { detectMachine, type MachinePlan, planForMachine, requireRunnable } from '../config/machine.js'
+import type { ArtifactStore } from '../core/artifacts.js'
+import type { RegistrationDocument } from '../core/documents.js'
+import { MillraceError } from '../core/errors.js'
+import { sha256Json } from '../core/json.js'
+import { RetryStrategy } from '../core/retry.js'
+import { openDuckDb } from '../etl/duckdb/engine.js'
+import type { Engine } from '../etl/engine.js'
+import { type ExecutionEvent, PipelineExecutor } from '../pipeline/executor.js'
+import type { StageExplanation } from '../pipeline/explain.js'
+import { type Home, openHome } from '../pipeline/home.js'
+import { foldRun, type RunState } from '../pipeline/state.js'
+import type { ModelRegistry } from '../registry/registry.js'
+import { openRegistry } from '../registry/sqlite.js'
+import { pipelineStages } from './pipeline-stages.js'
+import { getJson, type Services } from './services.js'
+
+export interface RunOptions {
+  /** Folder of the journal, the artifacts and the registry; made if absent. */
+  readonly home: string
+  readonly signal?: AbortSignal
+  readonly onEvent?: (event: ExecutionEvent) => void
+  /** Hears, before anything runs, what the file asks for that this machine lacks, and what happens instead. */
+  readonly onPlan?: (plan: MachinePlan) => void
+}
+
+export interface RunOutcome {
+  readonly state: RunState
+  /** One line each: what this machine lacks and what ran instead. */
+  readonly notes: readonly string[]
+  /** What the gate said and which version came of it; absent if the run did not get so far. */
+  readonly registration?: RegistrationDocument
+}
+
+/** File of the registry within a home. */
+export const registryFile = (home: string): string => join(home, 'registry.db')
+
+/** Folders of a run's artifacts and engines, opened together and closed together. */
+async function withServices<T>(
+  loaded: Pick<LoadedConfig, 'config' | 'folder'>,
+  plan: MachinePlan,
+  home: { readonly path: string; readonly store: ArtifactStore },
+  runId: string,
+  use: (services: Services) => Promise<T>,
+): Promise<T> {
+  let engine: Promise<Engine> | undefined
+  let registry: Promise<ModelRegistry> | undefined
+  const services: Services = {
+    engine: () =>
+      (engine ??= openDuckDb({
+        threads: plan.effective.threads,
+        memoryLimit: `${Math.floor(plan.effective.memoryLimit / 1e6)}MB`,
+        tempFolder: join(home.path, 'tmp'),
+      })),
+    registry: () => (registry ??= openRegistry(registryFile(home.path))),
+    resolve: (path) => resolvePath(loaded, path),
+    // one: a second thread gains 5 to 10 % on networks of this size, and costs a core that DuckDB or a trial could use
+    threads: 1,
+    runId,
+    configDigest: sha256Json(loaded.config),
+    versions: versions(),
+  }
+  try {
+    return await use(services)
+  } finally {
+    await (await engine?.catch(() => undefined))?.[Symbol.asyncDispose]()
+    await (await registry?.catch(() => undefined))?.close()
+  }
+}
+
+/** Versions of what takes part in a run. */
+export function versions(): Readonly<Record<string, string>> {
+  const of = (name: string): string =>
+    (JSON.parse(readFileSync(new URL(import.meta.resolve(name)), 'utf8')) as { version: string }).version
+  return {
+    millrace: (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
+      .version,
+    duckdb: of('@duckdb/node-api/package.json'),
+    onnxruntime: of('onnxruntime-node/package.json'),
+  }
+}
+
+async function planned(config: PipelineConfig, loaded?: LoadedConfig): Promise<MachinePlan> {
+  const plan = planForMachine(config, await detectMachine(), loaded && ((path) => loaded.positionOf(path)))
+  requireRunnable(plan)
+  return plan
+}
+
+function executorOf(home: Home, config: PipelineConfig): PipelineExecutor {
+  const { max_retries, initial_delay, backoff_factor, max_delay } = config.retry
+  return new PipelineExecutor({
+    journal: home.journal,
+    store: home.store,
+    // stages share one engine, which uses all cores itself; two at once let `publish` run beside `pack` and `train`
+    concurrency: 2,
+    retry: new RetryStrategy({
+      maxRetries: max_retries,
+      initialDelay: initial_delay * 1000,
+      backoffFactor: backoff_factor,
+      maxDelay: max_delay * 1000,
+    }),
+  })
+}
+
+/**
+ * The whole pipeline of a loaded file. Failures of stages are in the outcome's state; thrown are faults of the file, of
+ * what this machine lacks, and of the home (MR_HOME_LOCKED).
+ * @param options.force do again what the journal holds: all, or these stages
+ */
+export async function runPipeline(
+  loaded: LoadedConfig,
+  options: RunOptions & {
+    readonly force?: boolean | readonly string[]
+    readonly argv?: readonly string[]
+    readonly runId?: string
+  },
+): Promise<RunOutcome> {
+  const { config } = loaded
+  requireLabel(loaded)
+  const plan = await planned(config, loaded)
+  options.onPlan?.(plan)
+  const home = await openHome(options.home, config.pipeline_name)
+  try {
+    const executor = executorOf(home, config)
+    const runId = options.runId ?? executor.newRunId()
+    const state = await withServices(loaded, plan, home, runId, (services) =>
+      executor.execute<PipelineConfig>({
+        name: config.pipeline_name,
+        stages: pipelineStages(services),
+        config,
+        seed: config.seed,
+        runId,
+        folder: loaded.folder,
+        versions: { node: process.versions.node, ...services.versions },
+        ...(options.force === undefined ? {} : { force: options.force }),
+        ...(options.argv === undefined ? {} : { argv: options.argv }),
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+        ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+      }),
+    )
+    return await outcome(home.store, state, plan)
+  } finally {
+    await home.close()
+  }
+}
+
+/** Goes on with a run that was killed, cancelled or failed, with the configuration recorded at its start. */
+export async function resumePipeline(run: string | undefined, options: RunOptions): Promise<RunOutcome> {
+  const home = await openHome(options.home, run ?? 'resume')
+  try {
+    const runs = await home.journal.runs()
+    const name = run ?? runs.filter(({ status }) => status !== 'success').at(-1)?.run
+    if (name === undefined)
+      throw new MillraceError('MR_RUN_UNKNOWN', `${options.home} has no run that is not finished`, {
+        hint: 'millrace runs lists them; millrace run FILE starts one',
+      })
+    const before = await foldRun(home.journal.replay(name))
+    const config = before?.config as PipelineConfig
+    const plan = await planned(config)
+    options.onPlan?.(plan)
+    const loaded = { config, folder: before?.folder ?? process.cwd() }
+    const state = await withServices(loaded, plan, home, name, (services) =>
+      executorOf(home, config).resume<PipelineConfig>(name, {
+        stages: pipelineStages(services),
+        versions: { node: process.versions.node, ...services.versions },
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+        ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+      }),
+    )
+    return await outcome(home.store, state, plan)
+  } finally {
+    await home.close()
+  }
+}
+
+/** For each stage: whether `run` would do it again, and why. Runs nothing. */
+export async function explainPipeline(loaded: LoadedConfig, options: RunOptions): Promise<readonly StageExplanation[]> {
+  const plan = await planned(loaded.config, loaded)
+  const home = await openHome(options.home, 'explain')
+  try {
+    return await withServices(loaded, plan, home, 'explain', (services) =>
+      executorOf(home, loaded.config).explain<PipelineConfig>(pipelineStages(services), loaded.config, options.signal),
+    )
+  } finally {
+    await home.close()
+  }
+}
+
+async function outcome(store: ArtifactStore, state: RunState, plan: MachinePlan): Promise<RunOutcome> {
+  const ref = state.stages.find(({ name }) => name === 'register')?.value?.['registration']
+  return {
+    state,
+    notes: plan.notes,
+    ...(ref === undefined ? {} : { registration: await getJson<RegistrationDocument>(store, ref) }),
+  }
+}

@@ -1,0 +1,35 @@
+/** What stages need from outside their inputs; made once a run and handed to each stage's constructor. */
+import type { ArtifactRef, ArtifactStore } from '../core/artifacts.js'
+import { canonicalJson } from '../core/json.js'
+import type { Engine } from '../etl/engine.js'
+import type { ModelRegistry } from '../registry/registry.js'
+
+export interface Services {
+  /** The engine of `data.engine`, opened at the first call and shared by the run. */
+  engine(): Promise<Engine>
+  registry(): Promise<ModelRegistry>
+  /** A path of the pipeline file, made absolute from the file's folder. */
+  resolve(path: string): string
+  readonly threads: number
+  readonly runId: string
+  /** Digest of the resolved configuration. */
+  readonly configDigest: string
+  /** Versions of what takes part: millrace, node, duckdb, onnxruntime. */
+  readonly versions: Readonly<Record<string, string>>
+}
+
+export const JSON_TYPE = 'application/json'
+export const TABLE_TYPE = 'application/vnd.millrace.table+json'
+export const PARQUET_TYPE = 'application/vnd.apache.parquet'
+export const ONNX_TYPE = 'application/onnx'
+
+/** Stores a document in canonical form, so equal documents have equal digests. */
+export async function putJson(store: ArtifactStore, document: unknown, mediaType = JSON_TYPE): Promise<ArtifactRef> {
+  return store.put(canonicalJson(document), mediaType)
+}
+
+/** Reads back what `putJson` stored as a `T`; the digest in the reference vouches for its shape. */
+export async function getJson<T>(store: ArtifactStore, ref: ArtifactRef | undefined): Promise<T> {
+  if (ref === undefined) throw new Error('an input artifact is missing: the stage graph and the stage disagree')
+  return JSON.parse(new TextDecoder().decode(await store.get(ref))) as T
+}

@@ -1,0 +1,149 @@
+/** Train: shards in, the best epoch's weights out. */
+import type { PipelineConfig } from '../config/config.js'
+import type { EpochRecord, TrainingDocument } from '../core/documents.js'
+import { MillraceError, nearest } from '../core/errors.js'
+import type { Task } from '../core/schema.js'
+import type { StageKind } from '../pipeline/stage.js'
+import { embeddedTrainer } from '../train/onnx/embedded.js'
+import { openShards, type ShardManifest } from '../train/shards.js'
+import type { NetworkSpec, TrainParams } from '../train/trainer.js'
+import { getJson, putJson, type Services } from './services.js'
+import type { PlanDocument } from './transform.js'
+
+export const WEIGHTS_TYPE = 'application/vnd.millrace.weights'
+export const CHECKPOINT_TYPE = 'application/vnd.millrace.checkpoint'
+
+/** The network and how its outputs become the target's unit; its weights are an artifact of their own. */
+export interface NetworkDocument {
+  readonly network: NetworkSpec
+  /** Regression: prediction = output * scale + mean. */
+  readonly target?: { readonly mean: number; readonly scale: number }
+}
+
+export function train(services: Services): StageKind<PipelineConfig> {
+  return {
+    name: 'train',
+    version: 1,
+    after: ['pack', 'transform'],
+    async run(context) {
+      const { config, inputs, store, signal } = context
+      const manifest = await getJson<ShardManifest>(store, inputs['pack']?.['manifest'])
+      const { task, classCounts } = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
+      const { training } = config
+      const isLogistic = training.model_type === 'logistic_regression'
+      const network: NetworkSpec = {
+        numeric: manifest.numeric.length,
+        categories: manifest.categories.map(({ size }) => size),
+        hidden: isLogistic ? [] : [...training.hidden_dims],
+        outputs: task.kind === 'classification' ? task.classes.length : 1,
+        task: task.kind,
+      }
+      const weights = classWeights(training.class_weights, task, classCounts.train)
+      const params: TrainParams = {
+        hidden: network.hidden,
+        dropout: isLogistic ? 0 : training.dropout,
+        batchSize: training.batch_size,
+        maxEpochs: training.max_epochs,
+        learningRate: training.learning_rate,
+        weightDecay: training.weight_decay,
+        clipNorm: training.clip_norm,
+        schedule: training.schedule,
+        warmup: training.warmup,
+        patience: training.early_stopping_patience,
+        checkpointEvery: training.checkpoint_freq,
+        ...(weights === undefined ? {} : { classWeights: weights }),
+      }
+      const resume = context.resumed === undefined ? undefined : await store.get(context.resumed)
+      if (resume !== undefined) context.log('going on from the last checkpoint')
+      const trainer = embeddedTrainer()
+      let last: EpochRecord | undefined
+      const model = await trainer.fit(
+        {
+          network,
+          params,
+          task,
+          seed: config.seed,
+          threads: services.threads,
+          train: await openShards(manifest, 'train', store),
+          validation: await openShards(manifest, 'validation', store),
+          ...(resume === undefined ? {} : { resume }),
+        },
+        async (event) => {
+          switch (event.kind) {
+            case 'epoch':
+              last = event.record
+              context.progress({
+                unit: 'epochs',
+                done: event.record.epoch,
+                total: params.maxEpochs,
+                values: { loss: last.trainLoss, validation: last.validationLoss, ...last.metrics },
+              })
+              break
+            case 'checkpoint':
+              await context.checkpoint(await store.put(event.state, CHECKPOINT_TYPE))
+              break
+            case 'note':
+              context.log(event.message, 'warn')
+              break
+            case 'step':
+              break
+          }
+          return 'continue'
+        },
+        signal,
+      )
+      const document: TrainingDocument = {
+        trainer: trainer.name,
+        modelType: training.model_type,
+        parameters: model.weights.length,
+        epochs: model.epochs,
+        bestEpoch: model.bestEpoch,
+        stoppedEarly: model.stoppedEarly,
+      }
+      const { buffer, byteOffset, byteLength } = model.weights
+      const networkDocument: NetworkDocument = {
+        network,
+        ...(task.kind === 'regression'
+          ? { target: { mean: model.targetMean ?? 0, scale: model.targetScale ?? 1 } }
+          : {}),
+      }
+      return {
+        weights: await store.put(new Uint8Array(buffer, byteOffset, byteLength), WEIGHTS_TYPE),
+        network: await putJson(store, networkDocument),
+        report: await putJson(store, document),
+      }
+    },
+  }
+}
+
+/** balanced: n / (classes * count), scikit-learn's definition. */
+function classWeights(
+  wanted: PipelineConfig['training']['class_weights'],
+  task: Task,
+  counts: readonly number[],
+): readonly number[] | undefined {
+  if (wanted === 'none' || task.kind === 'regression') return undefined
+  if (wanted === 'balanced') {
+    const rows = counts.reduce((sum, n) => sum + n, 0)
+    return counts.map((n) => rows / (counts.length * n))
+  }
+  return weightsByClass('training.class_weights', wanted, task.classes)
+}
+
+/** Weights in the order of the classes; 1 where the file names none. Throws MR_LABEL_WEIGHT for an unknown class. */
+export function weightsByClass(
+  where: string,
+  weights: Readonly<Record<string, number>>,
+  classes: readonly string[],
+): readonly number[] {
+  for (const name of Object.keys(weights))
+    if (!classes.includes(name)) {
+      const near = nearest(name, classes)
+      throw new MillraceError(
+        'MR_LABEL_WEIGHT',
+        `${where}: '${name}' is not a class${near === undefined ? '' : `; did you mean '${near}'?`}`,
+        { hint: `classes: ${classes.slice(0, 20).join(', ')}` },
+      )
+    }
+  return classes.map((name) => (Object.hasOwn(weights, name) ? (weights[name] ?? 1) : 1))
+}
