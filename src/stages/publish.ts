@@ -9,6 +9,7 @@ import type { PipelineConfig } from '../config/config.js'
 import type { ArtifactStore } from '../core/artifacts.js'
 import type { TableDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
+import { canonicalJson } from '../core/json.js'
 import { sha256File, syncFolder, writeFileAtomic } from '../core/files.js'
 import type { Schema } from '../core/schema.js'
 import { col } from '../etl/expr.js'
@@ -132,10 +133,18 @@ async function removeOthers(output: string, keep: string): Promise<void> {
 async function isPublished(store: ArtifactStore, outputs: Artifacts, output: string): Promise<boolean> {
   const manifest = await getJson<PublishedManifest>(store, outputs['manifest'])
   const text = await readFile(join(output, 'manifest.json'), 'utf8').catch(() => '')
-  if (text !== `${JSON.stringify(manifest, null, 2)}\n`) return false
+  if (!isSame(text, manifest)) return false
   for (const { path, bytes } of manifest.files) {
     const found = await stat(join(output, path)).catch(() => undefined)
     if (found?.size !== bytes) return false
   }
   return true
+}
+
+function isSame(text: string, manifest: PublishedManifest): boolean {
+  try {
+    return canonicalJson(JSON.parse(text)) === canonicalJson(manifest)
+  } catch {
+    return false
+  }
 }
