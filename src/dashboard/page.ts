@@ -98,7 +98,13 @@ export function figure(title: string, note: Content, chart: Content, full = fals
 
 /** Text from outside, kept from reordering what stands around it. */
 export function name(text: string, length = 80): Markup {
+  if (text.trim() === '') return markup`<span class="muted">(blank)</span>`
   return markup`<bdi${text.length > length && markup` title="${text}"`}>${shorten(text, length)}</bdi>`
+}
+
+/** A sentence in which `commands` stand between backticks. */
+export function prose(text: string): Content {
+  return text.split('`').map((part, i) => (i % 2 === 1 ? markup`<code>${part}</code>` : part))
 }
 
 /** A line to copy; long ones break, the copy does not. */

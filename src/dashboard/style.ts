@@ -59,10 +59,11 @@ th button{all:unset;cursor:pointer}th button:focus-visible{outline:2px solid var
 th[aria-sort=ascending] button::after{content:" \\2191"}th[aria-sort=descending] button::after{content:" \\2193"}
 td.n,th.n{text-align:right;white-space:nowrap}
 th.n+th:not(.n),td.n+td:not(.n){padding-left:14px}
-td.keep{white-space:nowrap}
+td.keep,code.keep{white-space:nowrap}
 td{overflow-wrap:break-word}td.name{min-width:130px;max-width:260px;font-weight:520}
 td.text{min-width:180px;max-width:420px}
 td ul{margin:0;padding:0;list-style:none}
+.scroll.tall{max-height:560px;overflow:auto}
 .notes{color:var(--muted);font-size:13px;margin:-4px 0 0;padding:0;list-style:none}
 .tag{display:inline-block;font-size:12px;line-height:1.5;padding:1px 8px;border-radius:99px;background:var(--surface);color:var(--muted);border:1px solid var(--line);white-space:nowrap}
 .tag.good{color:var(--good);background:var(--good-tint);border-color:transparent}

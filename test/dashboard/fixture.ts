@@ -249,10 +249,11 @@ export const failedRun: RunPageData = {
   run: { ...goodRun.run, id: 'churn-20261124-120501', status: 'failed', seconds: 0.6 },
   stages: stages.map((s, i) =>
     i === 0
-      ? { ...s, status: 'success', seconds: 0.2, attempts: 1 }
+      ? { name: s.name, status: 'success', startedAt: 0, seconds: 0.2, attempts: 1, after: s.after }
       : i === 1
         ? {
-            ...s,
+            name: s.name,
+            after: s.after,
             status: 'failed',
             startedAt: 0.21,
             seconds: 0.39,
@@ -274,8 +275,13 @@ export const failedRun: RunPageData = {
   notes: [],
 }
 
-/** Deterministic numbers in [0, 1) for made-up tables (Weyl's sequence). */
-const spread = (i: number) => (i * 0.6180339887498949) % 1
+/** Deterministic numbers in [0, 1) for made-up tables: the integer hash of mulberry32. */
+function spread(i: number): number {
+  let h = Math.imul(i + 0x6d2b79f5, 0x9e3779b1)
+  h = Math.imul(h ^ (h >>> 15), h | 1)
+  h ^= h + Math.imul(h ^ (h >>> 7), h | 61)
+  return ((h ^ (h >>> 14)) >>> 0) / 2 ** 32
+}
 
 /** A regression: house prices as a linear function with noise. */
 export const regressionRun: RunPageData = {

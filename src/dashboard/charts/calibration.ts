@@ -14,26 +14,27 @@ export interface CalibrationData {
 export function calibrationChart(data: CalibrationData): Markup {
   const { width, height, left, right, top, bottom } = UNIT
   const { x, y } = unitSquare()
-  const most = Math.max(1, ...data.bins.map((b) => b.count))
-  const points = data.bins.map((b) => [x(b.predicted), y(b.observed)] as const)
+  const bins = data.bins.filter((b) => Number.isFinite(b.predicted) && Number.isFinite(b.observed))
+  const most = Math.max(1, ...bins.map((b) => b.count))
+  const points = bins.map((b) => [x(b.predicted), y(b.observed)] as const)
   return svg(
     {
       width,
       height,
       title: 'Calibration',
-      description: `Observed frequency against predicted probability in ${data.bins.length} bins; expected calibration error ${number(data.ece, 3)}. ${data.bins.map((b) => `predicted ${percent(b.predicted)}: observed ${percent(b.observed)} of ${count(b.count)} rows`).join('; ')}.`,
+      description: `Observed frequency against predicted probability in ${bins.length} bins; expected calibration error ${number(data.ece, 3)}. ${bins.map((b) => `predicted ${percent(b.predicted)}: observed ${percent(b.observed)} of ${count(b.count)} rows`).join('; ')}.`,
     },
     [
       axisNames(width, height, 'predicted probability', 'observed frequency'),
       yAxis(y, left, right),
       xAxis(x, bottom),
-      data.bins.map((b) => {
+      bins.map((b) => {
         const h = (b.count / most) * 54
         return markup`<rect class="f0 count" x="${at(x(b.predicted) - 5)}" y="${at(bottom - h)}" width="10" height="${at(h)}"/>`
       }),
       markup`<path class="rule" d="M${at(left)} ${at(bottom)}L${at(right)} ${at(top)}"/>`,
       markup`<path class="line s1" d="${path(points)}"/>`,
-      data.bins.map(
+      bins.map(
         (b, i) =>
           markup`<circle class="f1" cx="${at(points[i]?.[0] ?? 0)}" cy="${at(points[i]?.[1] ?? 0)}" r="${at(3 + 5 * Math.sqrt(b.count / most))}"><title>
               predicted ${percent(b.predicted)}, observed ${percent(b.observed)}, ${count(b.count)} rows

@@ -29,7 +29,7 @@ export function confusionChart(data: ConfusionData): Markup {
       const [x, y] = [left + j * cell, top + i * tall]
       const text = `${shorten(data.classes[i] ?? '', 40)} predicted as ${shorten(data.classes[j] ?? '', 40)}: ${count(value)} rows, ${percent(share)} of the class`
       if (!numbers && value === 0) return false
-      return markup`<rect class="cell" fill-opacity="${at(0.05 + 0.45 * share)}" x="${at(x + 1)}" y="${at(y + 1)}" width="${at(Math.max(0.5, cell - 2))}" height="${at(Math.max(0.5, tall - 2))}"><title>${text}</title></rect>${numbers && markup`<text class="bold mid" x="${at(x + cell / 2)}" y="${at(y + tall / 2 - 1)}">${count(value)}</text><text class="strong mid small" x="${at(x + cell / 2)}" y="${at(y + tall / 2 + 14)}">${percent(share, cell < 52 ? 0 : 1)}</text>`}`
+      return markup`<rect class="cell" fill-opacity="${at(numbers ? 0.05 + 0.45 * share : 0.1 + 0.9 * share)}" x="${at(x + 1)}" y="${at(y + 1)}" width="${at(Math.max(0.5, cell - 2))}" height="${at(Math.max(0.5, tall - 2))}"><title>${text}</title></rect>${numbers && markup`<text class="bold mid" x="${at(x + cell / 2)}" y="${at(y + tall / 2 - 1)}">${count(value)}</text><text class="strong mid small" x="${at(x + cell / 2)}" y="${at(y + tall / 2 + 14)}">${percent(share, cell < 52 ? 0 : 1)}</text>`}`
     }),
   )
   const labels: Content = !named

@@ -30,7 +30,9 @@ export function unitSquare() {
 export function curveChart(data: CurveData): Markup {
   const { width, height, left, right, bottom } = UNIT
   const { x, y } = unitSquare()
-  const points = data.points.map((p) => [x(p.x), y(p.y)] as const)
+  const points = data.points
+    .filter((p) => Number.isFinite(p.x) && Number.isFinite(p.y))
+    .map((p) => [x(p.x), y(p.y)] as const)
   const line = path(points)
   const ends = points.length > 1 && line !== '' ? ([points[0]?.[0] ?? 0, points.at(-1)?.[0] ?? 0] as const) : undefined
   const reference = data.reference.kind === 'diagonal' ? 0.5 : data.reference.y

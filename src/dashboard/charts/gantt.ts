@@ -45,13 +45,13 @@ export function ganttChart(rows: readonly GanttRow[], total?: number): Markup {
           row.status === 'pending' || row.status === 'skipped'
             ? false
             : markup`<rect class="${STATUS_FILL[row.status]}" x="${at(Math.min(from, 99.5))}%" y="${at(y + 3)}" width="${at(Math.max(0.5, to - from))}%" height="16" rx="3"><title>${row.name}: ${duration(row.seconds)}</title></rect>`
-        // The time stands after the bar, before it where there is no room, in it where it fills the line.
+        // The time stands in a long bar, else after it, else (no room) before it.
         const place =
-          to <= 80
-            ? { x: Math.max(to, LEFT + 0.5), dx: 6, style: 'halo' }
-            : from >= 50
-              ? { x: from, dx: -6, style: 'halo end' }
-              : { x: to, dx: -7, style: 'onmark end' }
+          to - from >= 22
+            ? { x: to, dx: -7, style: 'onmark end' }
+            : to <= 80
+              ? { x: Math.max(to, LEFT + 0.5), dx: 6, style: 'halo' }
+              : { x: from, dx: -6, style: 'halo end' }
         const time =
           row.status === 'success' || row.status === 'failed' ? duration(row.seconds) : STATUS_WORD[row.status]
         return markup`<text class="strong" x="0" y="${at(y + 15)}">${shorten(row.name, 14)}</text>${bar}<text class="${place.style}" x="${at(place.x)}%" dx="${place.dx}" y="${at(y + 15)}">${time}</text>`

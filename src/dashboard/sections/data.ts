@@ -33,7 +33,7 @@ export function dataSection(data: RunPageData): Section | undefined {
             </div>`,
         )}
       </dl>
-      ${validation && rules(validation, data.quarantine)}`,
+      ${validation && markup`<h3>Rules</h3>${rules(validation, data.quarantine)}`}`,
   }
 }
 
@@ -41,11 +41,10 @@ export function dataSection(data: RunPageData): Section | undefined {
 export function rules(validation: ValidationDocument, quarantine?: string): Content {
   const broken = validation.rules.filter((r) => r.violations > 0 || !r.passed).length
   const out = validation.quarantine
-  return markup`<h3>Rules</h3>
-    ${
-      validation.rules.length === 0
-        ? markup`<p class="muted">The file asks for none.</p>`
-        : markup`<p class="muted">
+  return markup`${
+    validation.rules.length === 0
+      ? markup`<p class="muted">The file asks for none.</p>`
+      : markup`<p class="muted">
               ${broken === 0 ? `All ${count(validation.rules.length)} hold on every row.` : `${count(broken)} of ${count(validation.rules.length)} were broken by some rows.`}
             </p>
             ${table<RuleResult>(
@@ -75,8 +74,8 @@ export function rules(validation: ValidationDocument, quarantine?: string): Cont
               validation.rules,
               { sortable: true },
             )}`
-    }
-    ${out && out.rows > 0 && markup`<p>${count(out.rows)} rows were taken out and are kept in quarantine, each with the rule that it broke${quarantine !== undefined ? markup`: <code>${quarantine}</code>` : markup` (<code class="digest">${out.files[0]?.ref.digest.slice(0, 19)}…</code>)`}.</p>`}`
+  }
+    ${out && out.rows > 0 && markup`<p>${count(out.rows)} rows were taken out and are kept in quarantine, each with the rule that it broke${quarantine !== undefined ? markup`: <code>${quarantine}</code>` : markup` (<code class="keep">${out.files[0]?.ref.digest.slice(0, 19)}…</code>)`}.</p>`}`
 }
 
 function outcome(rule: RuleResult): Content {

@@ -1,5 +1,5 @@
 /** Evaluation: scores with intervals, curves, confusion, calibration, slices, parity. */
-import type { EvaluationDocument } from '../../core/documents.js'
+import type { EvaluationDocument, Score } from '../../core/documents.js'
 import { calibrationChart } from '../charts/calibration.js'
 import { confusionChart } from '../charts/confusion.js'
 import { curveChart } from '../charts/curve.js'
@@ -15,6 +15,7 @@ export function evaluationSection(evaluation: EvaluationDocument | undefined): S
   if (!evaluation) return undefined
   const metrics = Object.entries(evaluation.metrics)
   const unit = metrics.filter(([m, s]) => !isLoss(m) && s.value >= -1 && s.value <= 1)
+  const errors = metrics.filter(([m, s]) => (m === 'mae' || m === 'rmse') && Number.isFinite(s.value))
   return {
     id: 'evaluation',
     title: 'Evaluation',
@@ -44,25 +45,25 @@ export function evaluationSection(evaluation: EvaluationDocument | undefined): S
           <p class="muted small">Baseline: what a constant answer scores on the same rows.</p>
           ${gate(evaluation)}
         </div>
-        ${
-          unit.length > 0 &&
-          figure(
-            'Scores with intervals',
-            'Dot: this model; line: 95% interval; diamond: a constant answer',
-            dotWhiskerChart({
-              title: 'Scores with intervals',
-              rows: unit.map(([m, s]) => ({
-                label: metricName(m),
-                ...s,
-                ...(evaluation.baseline[m] === undefined ? {} : { baseline: evaluation.baseline[m] }),
-              })),
-            }),
-          )
-        }
+        <div>${[whiskers('Scores with intervals', unit, evaluation), whiskers('Errors with intervals', errors, evaluation)]}</div>
       </div>
       ${curves(evaluation)}${grid(regression(evaluation))}
       ${slices(evaluation)} ${parity(evaluation)}`,
   }
+}
+
+/** One axis for scores that share a unit; nothing where there are none. */
+function whiskers(
+  title: string,
+  metrics: readonly (readonly [string, Score])[],
+  evaluation: EvaluationDocument,
+): Content {
+  const rows = metrics.map(([m, s]) => {
+    const baseline = Object.hasOwn(evaluation.baseline, m) ? evaluation.baseline[m] : undefined
+    return { label: metricName(m), ...s, ...(baseline === undefined ? {} : { baseline }) }
+  })
+  const note = 'Dot: this model; line: 95% interval; diamond: a constant answer'
+  return rows.length > 0 && figure(title, note, dotWhiskerChart({ title, rows }))
 }
 
 function gate(evaluation: EvaluationDocument): Content {
@@ -70,7 +71,7 @@ function gate(evaluation: EvaluationDocument): Content {
   return markup`<p class="small">
     <span class="tag ${g.passed ? 'good' : 'warn'}">${g.passed ? 'gate passed' : 'gate refused'}</span>
     ${metricName(g.metric)}
-    ${score(g.value)}${g.minimum !== undefined && markup`; minimum ${number(g.minimum, 3)}`}${g.champion && markup`; champion, version ${g.champion.version}: ${score(g.champion.value)}`}
+    ${score(g.value)}${g.minimum !== undefined && markup`; ${isLoss(g.metric) ? 'at most' : 'at least'} ${number(g.minimum, 3)}`}${g.champion && markup`; champion, version ${g.champion.version}: ${score(g.champion.value)}`}
   </p>`
 }
 
@@ -228,7 +229,7 @@ function slices(evaluation: EvaluationDocument): Content {
           dotWhiskerChart({
             title: `${metricName(metric)} by ${column}`,
             rows: rows.slice(0, DRAWN_SLICES).map((s) => ({
-              label: s.value === '' ? 'missing' : s.value,
+              label: s.value === '' ? 'missing' : s.value.trim() === '' ? '(blank)' : s.value,
               detail: `${count(s.rows)} rows`,
               ...s.score,
             })),

@@ -2,7 +2,7 @@
 import type { Score } from '../../core/documents.js'
 import { count, duration, moment, score as scoreText } from '../format.js'
 import { markup, type Content } from '../html.js'
-import { name } from '../page.js'
+import { name, prose } from '../page.js'
 import type { RunPageData } from '../run-page-data.js'
 import { metricName } from './metrics.js'
 
@@ -46,7 +46,7 @@ export function header(data: RunPageData): Content {
     ${
       data.notes.length > 0 &&
       markup`<ul class="notes">
-        ${data.notes.map((n) => markup`<li>${n}</li>`)}
+        ${data.notes.map((n) => markup`<li>${prose(n)}</li>`)}
       </ul>`
     }`
 }
@@ -64,8 +64,8 @@ function verdictOf(data: RunPageData): Verdict {
           : stage === undefined
             ? 'The run failed'
             : `The run failed in ${stage}`,
-      text: markup`<p><code>${error.code}</code> ${error.message}</p>
-        ${error.hint !== undefined && markup`<p><strong>Next:</strong> ${error.hint}</p>`}`,
+      text: markup`<p><code>${error.code}</code> ${prose(error.message)}</p>
+        ${error.hint !== undefined && markup`<p><strong>Next:</strong> ${prose(error.hint)}</p>`}`,
     }
   }
   if (run.status === 'failed')

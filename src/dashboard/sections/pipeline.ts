@@ -28,7 +28,7 @@ export function pipelineSection(data: RunPageData): Section | undefined {
     title: 'Pipeline',
     lead: markup`${count(stages.length)} stages, ${duration(work)} of
     work${cached > 0 && markup`; ${count(cached)} taken from the journal because nothing they depend on changed`}.`,
-    body: markup`<div class="scroll" tabindex="0" role="region" aria-label="Pipeline graph">
+    body: markup`<div class="scroll tall" tabindex="0" role="region" aria-label="Pipeline graph">
         ${dagChart(drawn.map((s) => ({ ...s, after: s.after })))}
       </div>
       ${figure(
@@ -63,7 +63,15 @@ export function pipelineSection(data: RunPageData): Section | undefined {
               title: 'What happened',
               kind: 'text',
               cell: (s) =>
-                markup`${s.error !== undefined && markup`<span>${s.error}</span> `}${s.note}${s.cachedFrom !== undefined && markup` <span class="muted">from run ${name(s.cachedFrom, 40)}</span>`}`,
+                [
+                  s.error,
+                  s.note,
+                  s.cachedFrom === undefined
+                    ? undefined
+                    : markup`<span class="muted">from run ${name(s.cachedFrom, 40)}</span>`,
+                ]
+                  .filter((part) => part !== undefined)
+                  .map((part, i) => markup`${i > 0 && '; '}${part}`),
             },
           ],
           stages,
