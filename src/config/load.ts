@@ -12,7 +12,7 @@ export interface LoadedConfig {
   /** Frozen, to its last leaf. */
   readonly config: PipelineConfig
   /** Where a value stands (`training.batch_size`; an array for names that hold dots); undefined for a default. */
-  positionOf(path: string | Path): Position | undefined
+  readonly positionOf: (path: string | Path) => Position | undefined
   /** As given, the pipeline file first and its layers after it. */
   readonly files: readonly string[]
   /** The folder of the pipeline file: what relative paths in it are relative to. */
