@@ -86,7 +86,7 @@ describe('npy', () => {
     corrupt('empty')
     await expect(NpyWriter.create(path, 'int32')).rejects.toThrow('EEXIST')
     expect(() => NpyFile.open(join(folder.path, 'none'))).toThrow(
-      expect.objectContaining({ code: 'MR_FILE_ACCESS' }) as Error,
+      expect.objectContaining({ code: 'MR_FILE_MISSING' }) as Error,
     )
   })
 })

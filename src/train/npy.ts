@@ -5,6 +5,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { MillraceError } from '../core/errors.js'
+import { fileError } from '../core/files.js'
 
 export type NpyType = 'float32' | 'int32'
 export type NpyData = Float32Array | Int32Array
@@ -93,7 +94,7 @@ export class NpyFile {
     try {
       descriptor = openSync(path, 'r')
     } catch (cause) {
-      throw new MillraceError('MR_FILE_ACCESS', `cannot open ${path}: ${(cause as Error).message}`, { cause })
+      throw fileError(cause, 'read', path)
     }
     try {
       return NpyFile.#check(path, descriptor)

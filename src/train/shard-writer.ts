@@ -1,8 +1,9 @@
 /** Writes one split's features as training shards, a batch at a time; never more than a batch in memory. */
 import { join } from 'node:path'
 import { MillraceError } from '../core/errors.js'
+import { fileError } from '../core/files.js'
 import type { RecordBatch } from '../core/table.js'
-import { type NpyData, NpyWriter } from './npy.js'
+import { type NpyData, type NpyType, NpyWriter } from './npy.js'
 import type { ShardSet } from './shards.js'
 
 export const SHARD_ROWS = 1_048_576
@@ -41,8 +42,17 @@ export class ShardWriter {
     private readonly shardRows: number = SHARD_ROWS,
   ) {}
 
-  /** Takes the layout's columns out of the batch, by name; others are ignored. */
+  /** Takes the layout's columns out of the batch, by name; others are ignored. After a failure nothing is left open. */
   async append(batch: RecordBatch): Promise<void> {
+    try {
+      await this.#append(batch)
+    } catch (error) {
+      await this.abandon()
+      throw fileError(error, 'write', join(this.folder, `${this.prefix}-*.npy`))
+    }
+  }
+
+  async #append(batch: RecordBatch): Promise<void> {
     const { numeric, categories, label } = this.layout
     const numbers = numeric.map((name) => column(batch, name))
     const indices = categories.map(({ name }) => column(batch, name))
@@ -88,16 +98,25 @@ export class ShardWriter {
       ...(categories.length > 0 ? { categories: path('categories') } : {}),
       label: path('label'),
     }
-    return {
-      ...(paths.numeric === undefined
-        ? {}
-        : { numeric: await NpyWriter.create(paths.numeric, 'float32', numeric.length) }),
-      ...(paths.categories === undefined
-        ? {}
-        : { categories: await NpyWriter.create(paths.categories, 'int32', categories.length) }),
-      label: await NpyWriter.create(paths.label, label.type),
-      paths,
-      rows: 0,
+    const opened: NpyWriter[] = []
+    const create = async (target: string, type: NpyType, columns?: number): Promise<NpyWriter> => {
+      const writer = await NpyWriter.create(target, type, columns)
+      opened.push(writer)
+      return writer
+    }
+    try {
+      return {
+        ...(paths.numeric === undefined ? {} : { numeric: await create(paths.numeric, 'float32', numeric.length) }),
+        ...(paths.categories === undefined
+          ? {}
+          : { categories: await create(paths.categories, 'int32', categories.length) }),
+        label: await create(paths.label, label.type),
+        paths,
+        rows: 0,
+      }
+    } catch (error) {
+      for (const writer of opened) await writer.abandon()
+      throw error
     }
   }
 
