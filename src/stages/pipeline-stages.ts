@@ -11,6 +11,9 @@ import { train } from './train.js'
 import { transform } from './transform.js'
 import { validate } from './validate.js'
 
+export const STAGES = ['extract', 'validate', 'transform', 'publish', 'pack', 'train', 'evaluate', 'register'] as const
+export type StageName = (typeof STAGES)[number]
+
 export function pipelineStages(services: Services): readonly StageKind<PipelineConfig>[] {
   return [extract, validate, transform, publish, pack, train, evaluate, register].map((stage) => stage(services))
 }

@@ -17,7 +17,7 @@ import { type Home, openHome } from '../pipeline/home.js'
 import { foldRun, type RunState } from '../pipeline/state.js'
 import type { ModelRegistry } from '../registry/registry.js'
 import { openRegistry } from '../registry/sqlite.js'
-import { pipelineStages } from './pipeline-stages.js'
+import { pipelineStages, type StageName } from './pipeline-stages.js'
 import { getJson, type Services } from './services.js'
 
 export interface RunOptions {
@@ -118,10 +118,13 @@ export async function runPipeline(
     readonly force?: boolean | readonly string[]
     readonly argv?: readonly string[]
     readonly runId?: string
+    /** Only these stages; each needs the ones before it. Default: all. */
+    readonly stages?: readonly StageName[]
   },
 ): Promise<RunOutcome> {
   const { config } = loaded
   requireLabel(loaded)
+  const wanted = options.stages
   const plan = await planned(config, loaded)
   options.onPlan?.(plan)
   const home = await openHome(options.home, config.pipeline_name)
@@ -131,7 +134,9 @@ export async function runPipeline(
     const state = await withServices(loaded, plan, home, runId, (services) =>
       executor.execute<PipelineConfig>({
         name: config.pipeline_name,
-        stages: pipelineStages(services),
+        stages: pipelineStages(services).filter(
+          ({ name }) => wanted === undefined || wanted.some((one) => one === name),
+        ),
         config,
         seed: config.seed,
         runId,
