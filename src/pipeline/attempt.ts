@@ -38,7 +38,7 @@ export async function runAttempt<Config>(
   const recorded = recordReads(attempt.config, resumed?.reads)
   const meter = new ProgressMeter()
   const controller = new AbortController()
-  const timers = new AbortController()
+  let timers: AbortController | undefined // made when needed: they cost more than the rest of an attempt
   let live = true
   let abandon: (error: MillraceError) => void = () => undefined
   const abandoned = new Promise<never>((_, reject) => {
@@ -48,11 +48,13 @@ export async function runAttempt<Config>(
       reject(error)
     }
   })
-  const after = (ms: number, error: () => MillraceError) =>
-    void clock.sleep(ms, timers.signal).then(
+  const after = (ms: number, error: () => MillraceError) => {
+    timers ??= new AbortController()
+    clock.sleep(ms, timers.signal).then(
       () => abandon(error()),
       () => undefined, // ended in time
     )
+  }
 
   const context: StageContext<Config> = {
     config: recorded.config,
@@ -100,7 +102,7 @@ export async function runAttempt<Config>(
     return { outputs, reads: recorded.reads() }
   } finally {
     live = false
-    timers.abort()
+    timers?.abort()
     attempt.signal.removeEventListener('abort', cancel)
   }
 }

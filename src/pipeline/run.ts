@@ -9,7 +9,7 @@ import { baseKey, findSuccess, inputDigests, stageKey } from './identity.js'
 import type { RunJournal } from './journal.js'
 import { agrees } from './reads.js'
 import type { Artifacts, StageKind } from './stage.js'
-import { applyEvent, type RunState } from './state.js'
+import { applyEvents, type RunState } from './state.js'
 
 export interface RunOptions<Config> {
   readonly journal: RunJournal
@@ -32,7 +32,8 @@ export class RunInProgress<Config> {
   readonly #controller = new AbortController()
   readonly #done = new Map<string, Artifacts>()
   readonly #failed = new Set<string>()
-  #state: RunState
+  readonly #state: RunState
+  readonly #events: RunEvent[] = []
   /** The journal cannot be written: nothing that happens from here on can count. */
   #fatal: { readonly error: unknown } | undefined
 
@@ -63,7 +64,7 @@ export class RunInProgress<Config> {
     const hint = status === 'cancelled' ? `millrace resume ${run}` : `mend the cause, then: millrace resume ${run}`
     const end = { type: 'run-finished', run, time: clock.now(), status, seconds } as const
     await this.#record(complete ? end : { ...end, hint })
-    return this.#state
+    return applyEvents(this.#state, this.#events) ?? this.#state
   }
 
   async #schedule(): Promise<void> {
@@ -213,7 +214,7 @@ export class RunInProgress<Config> {
   }
 
   #apply(event: RunEvent): void {
-    this.#state = applyEvent(this.#state, event) ?? this.#state
+    this.#events.push(event)
     this.#options.emit(event)
   }
 

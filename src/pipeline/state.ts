@@ -1,6 +1,6 @@
 /** What became of a run: a fold over its events. */
 import type { ArtifactRef } from '../core/artifacts.js'
-import type { RunEvent, RunStarted, StageError } from './events.js'
+import type { RunEvent, RunFinished, RunResumed, RunStarted, StageError } from './events.js'
 import type { Artifacts } from './stage.js'
 
 export type StageStatus = 'pending' | 'running' | 'success' | 'failed' | 'retrying' | 'skipped' | 'cached'
@@ -49,115 +49,131 @@ export interface RunState {
   readonly force: boolean | readonly string[]
   /** In topological order. */
   readonly stages: readonly StageResult[]
-  readonly logs: readonly {
-    readonly time: number
-    readonly stage: string
-    readonly level: string
-    readonly message: string
-  }[]
+  readonly logs: readonly LogLine[]
 }
+
+export interface LogLine {
+  readonly time: number
+  readonly stage: string
+  readonly level: 'info' | 'warn'
+  readonly message: string
+}
+
+type RunLevelEvent = RunStarted | RunResumed | RunFinished
+type StageEvent = Exclude<RunEvent, RunLevelEvent>
 
 /**
  * The state after one more event. Pure, and idempotent: the same event twice in turn, or a whole history twice, gives
  * the same state as once. Events of other runs, and any before `run-started`, change nothing.
  */
 export function applyEvent(state: RunState | undefined, event: RunEvent): RunState | undefined {
-  if (event.type === 'run-started') return start(event)
-  if (state === undefined || state.run !== event.run) return state
-  switch (event.type) {
-    case 'run-resumed': {
-      const before = new Map(state.stages.map((stage) => [stage.name, stage]))
-      const stages = event.stages.map(({ name, after }) => {
-        const stage = before.get(name)
-        return stage?.status === 'success' || stage?.status === 'cached' ? { ...stage, after } : fresh(name, after)
-      })
-      const { finishedAt: _, hint: __, ...kept } = state
-      return { ...kept, status: 'running', versions: event.versions, stages }
-    }
-    case 'stage-started':
-      return change(state, event.stage, (stage) => ({
-        ...fresh(stage.name, stage.after),
-        status: 'running',
-        retries: event.attempt - 1,
-        startedAt: event.attempt === 1 ? event.time : (stage.startedAt ?? event.time),
-        ...(stage.checkpoint === undefined ? {} : { checkpoint: stage.checkpoint }),
-      }))
-    case 'stage-log': {
-      const line = { time: event.time, stage: event.stage, level: event.level, message: event.message }
-      const last = state.logs.at(-1)
-      if (last !== undefined && JSON.stringify(last) === JSON.stringify(line)) return state
-      return { ...state, logs: [...state.logs, line] }
-    }
-    case 'stage-attached':
-      return change(state, event.stage, (stage) => ({
-        ...stage,
-        attachments: { ...stage.attachments, [event.name]: event.artifact },
-      }))
-    case 'stage-checkpoint':
-      return change(state, event.stage, (stage) => ({ ...stage, checkpoint: event.state }))
-    case 'stage-succeeded':
-      return change(state, event.stage, ({ checkpoint: _, error: __, ...stage }) => ({
-        ...stage,
-        status: 'success',
-        value: event.outputs,
-        key: event.key,
-        seconds: event.seconds,
-        retries: event.attempts - 1,
-      }))
-    case 'stage-failed':
-      return change(state, event.stage, (stage) => ({
-        ...stage,
-        status: 'failed',
-        error: event.error,
-        seconds: event.seconds,
-        retries: event.attempts - 1,
-      }))
-    case 'stage-retrying':
-      return change(state, event.stage, (stage) => ({
-        ...stage,
-        status: 'retrying',
-        error: event.error,
-        retries: event.attempt,
-      }))
-    case 'stage-skipped':
-      return change(state, event.stage, (stage) => ({
-        ...fresh(stage.name, stage.after),
-        status: 'skipped',
-        because: event.because,
-      }))
-    case 'stage-cached':
-      return change(state, event.stage, (stage) => ({
-        ...fresh(stage.name, stage.after),
-        status: 'cached',
-        value: event.outputs,
-        key: event.key,
-        from: event.from,
-      }))
-    case 'run-finished': {
-      if (state.finishedAt === event.time) return state
-      // What a cancelled run left in the middle waits for `resume`.
-      const stages = state.stages.map((stage) =>
-        stage.status === 'running' || stage.status === 'retrying'
-          ? { ...fresh(stage.name, stage.after), ...(stage.checkpoint ? { checkpoint: stage.checkpoint } : {}) }
-          : stage,
-      )
-      return {
-        ...state,
-        status: event.status,
-        finishedAt: event.time,
-        seconds: state.seconds + event.seconds,
-        stages,
-        ...(event.hint === undefined ? {} : { hint: event.hint }),
-      }
+  return applyEvents(state, [event])
+}
+
+/** As `applyEvent`, for many: copies the state once, not once an event. */
+export function applyEvents(state: RunState | undefined, events: Iterable<RunEvent>): RunState | undefined {
+  let draft: { stages: Map<string, StageResult>; logs: LogLine[] } | undefined
+  for (const event of events) {
+    if (isRunLevel(event)) {
+      state = applyToRun(finished(state, draft), event)
+      draft = undefined
+    } else if (state !== undefined && state.run === event.run) {
+      draft ??= { stages: new Map(state.stages.map((stage) => [stage.name, stage])), logs: [...state.logs] }
+      const stage = draft.stages.get(event.stage)
+      if (event.type === 'stage-log') addLog(draft.logs, event)
+      else if (stage !== undefined) draft.stages.set(event.stage, applyToStage(stage, event))
     }
   }
+  return finished(state, draft)
 }
 
 /** The state after a run's whole history; undefined if it has no `run-started`. */
 export async function foldRun(events: AsyncIterable<RunEvent> | Iterable<RunEvent>): Promise<RunState | undefined> {
-  let state: RunState | undefined
-  for await (const event of events) state = applyEvent(state, event)
-  return state
+  const all: RunEvent[] = []
+  for await (const event of events) all.push(event)
+  return applyEvents(undefined, all)
+}
+
+function isRunLevel(event: RunEvent): event is RunLevelEvent {
+  return event.type === 'run-started' || event.type === 'run-resumed' || event.type === 'run-finished'
+}
+
+function finished(
+  state: RunState | undefined,
+  draft: { stages: ReadonlyMap<string, StageResult>; logs: readonly LogLine[] } | undefined,
+): RunState | undefined {
+  return state && draft ? { ...state, stages: [...draft.stages.values()], logs: draft.logs } : state
+}
+
+function addLog(logs: LogLine[], { time, stage, level, message }: LogLine): void {
+  const last = logs.at(-1)
+  const isSame = last?.time === time && last.stage === stage && last.level === level && last.message === message
+  if (!isSame) logs.push({ time, stage, level, message })
+}
+
+function applyToRun(state: RunState | undefined, event: RunLevelEvent): RunState | undefined {
+  if (event.type === 'run-started') return start(event)
+  if (state === undefined || state.run !== event.run) return state
+  if (event.type === 'run-resumed') {
+    const before = new Map(state.stages.map((stage) => [stage.name, stage]))
+    const stages = event.stages.map(({ name, after }) => {
+      const stage = before.get(name)
+      return stage?.status === 'success' || stage?.status === 'cached' ? { ...stage, after } : fresh(name, after)
+    })
+    const { finishedAt: _, hint: __, ...kept } = state
+    return { ...kept, status: 'running', versions: event.versions, stages }
+  }
+  if (state.finishedAt === event.time) return state
+  // What a cancelled run left in the middle waits for `resume`.
+  const stages = state.stages.map((stage) =>
+    stage.status === 'running' || stage.status === 'retrying'
+      ? { ...fresh(stage.name, stage.after), ...keptOf(stage) }
+      : stage,
+  )
+  return {
+    ...state,
+    status: event.status,
+    finishedAt: event.time,
+    seconds: state.seconds + event.seconds,
+    stages,
+    ...(event.hint === undefined ? {} : { hint: event.hint }),
+  }
+}
+
+function applyToStage(stage: StageResult, event: StageEvent): StageResult {
+  switch (event.type) {
+    case 'stage-log':
+      return stage
+    case 'stage-started':
+      return {
+        ...fresh(stage.name, stage.after),
+        status: 'running',
+        retries: event.attempt - 1,
+        startedAt: event.attempt === 1 ? event.time : (stage.startedAt ?? event.time),
+        ...keptOf(stage),
+      }
+    case 'stage-attached':
+      return { ...stage, attachments: { ...stage.attachments, [event.name]: event.artifact } }
+    case 'stage-checkpoint':
+      return { ...stage, checkpoint: event.state }
+    case 'stage-succeeded': {
+      const { checkpoint: _, error: __, ...kept } = stage
+      const { outputs: value, key, seconds, attempts } = event
+      return { ...kept, status: 'success', value, key, seconds, retries: attempts - 1 }
+    }
+    case 'stage-failed': {
+      const { error, seconds, attempts } = event
+      return { ...stage, status: 'failed', error, seconds, retries: Math.max(0, attempts - 1) }
+    }
+    case 'stage-retrying':
+      return { ...stage, status: 'retrying', error: event.error, retries: event.attempt }
+    case 'stage-skipped':
+      return { ...fresh(stage.name, stage.after), status: 'skipped', because: event.because }
+    case 'stage-cached': {
+      const { outputs: value, key, from } = event
+      return { ...fresh(stage.name, stage.after), status: 'cached', value, key, from }
+    }
+  }
 }
 
 function start(event: RunStarted): RunState {
@@ -182,8 +198,7 @@ function fresh(name: string, after: readonly string[]): StageResult {
   return { name, after, status: 'pending', seconds: 0, retries: 0 }
 }
 
-function change(state: RunState, name: string, to: (stage: StageResult) => StageResult): RunState {
-  const index = state.stages.findIndex((stage) => stage.name === name)
-  const stage = state.stages[index]
-  return stage === undefined ? state : { ...state, stages: state.stages.with(index, to(stage)) }
+/** What another attempt does not undo. */
+function keptOf({ checkpoint, attachments }: StageResult): Pick<StageResult, 'checkpoint' | 'attachments'> {
+  return { ...(checkpoint === undefined ? {} : { checkpoint }), ...(attachments === undefined ? {} : { attachments }) }
 }
