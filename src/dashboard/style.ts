@@ -47,7 +47,7 @@ dl.pairs dt{color:var(--muted)}dl.pairs dd{margin:0}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,310px),1fr));gap:34px 40px;margin:22px 0;align-items:start}
 .grid>*{min-width:0}
 figure{margin:0;max-width:440px}
-figure.full{max-width:none;margin:22px 0}
+figure.full{max-width:none;margin:22px 0}figure+figure{margin-top:22px}.grid>figure+figure{margin-top:0}
 figcaption{font-weight:620;margin:0 0 2px}
 figcaption small{display:block;font-weight:400;color:var(--muted);font-size:13px;min-height:1.55em;margin-bottom:8px}
 .scroll{overflow-x:auto;margin:16px 0;padding-bottom:2px;background:linear-gradient(90deg,var(--paper) 30%,transparent) 0 0/26px 100% no-repeat local,linear-gradient(270deg,var(--paper) 30%,transparent) 100% 0/26px 100% no-repeat local,linear-gradient(90deg,var(--line),transparent) 0 0/12px 100% no-repeat,linear-gradient(270deg,var(--line),transparent) 100% 0/12px 100% no-repeat}

@@ -68,6 +68,8 @@ function whiskers(
 
 function gate(evaluation: EvaluationDocument): Content {
   const g = evaluation.gate
+  // A run that stopped before the gate decided has no metric yet.
+  if (g.metric === '') return false
   return markup`<p class="small">
     <span class="tag ${g.passed ? 'good' : 'warn'}">${g.passed ? 'gate passed' : 'gate refused'}</span>
     ${metricName(g.metric)}
