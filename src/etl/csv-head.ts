@@ -114,11 +114,11 @@ export function sniff(
   return best
 }
 
-/** Columns of the first record, if nearly all others have as many; else 1 and less. */
+/** Columns of the first record, if nearly all others have as many; else less than 1; 0 for one column. */
 function score(records: readonly (readonly string[])[]): number {
   const filled = records.filter((record) => record.length > 1 || record[0] !== '')
   const width = filled[0]?.length ?? 0
-  if (width < 2) return 1
+  if (width < 2) return 0
   const same = filled.filter((record) => record.length === width).length / filled.length
   return same >= 0.9 ? width : same
 }

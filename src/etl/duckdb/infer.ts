@@ -13,7 +13,7 @@ import { MillraceError } from '../../core/errors.js'
 import type { ColumnType, Field, Schema } from '../../core/schema.js'
 import { readHead, sniff } from '../csv-head.js'
 import type { Source } from '../relation.js'
-import { identifier, MISSING_WORDS, pathLiteral, reader } from '../sql/duckdb.js'
+import { BLANKS, identifier, MISSING_WORDS, pathLiteral, reader } from '../sql/duckdb.js'
 import { parquetSchema } from './parquet-schema.js'
 import type { Session } from './session.js'
 
@@ -129,69 +129,106 @@ async function jsonColumns(connection: DuckDBConnection, source: Source): Promis
   return columns.map(({ name }) => name)
 }
 
-/** Two looks: one over the first rows rules types out, one over all rows proves what is left. */
+/**
+ * A look at the first rows rules types out; then passes over all rows prove the narrowest type that is left, most often
+ * in one pass. Values are tested as they stand, and trimmed only where that fails: most have no blanks around them.
+ */
 async function typesOf(connection: DuckDBConnection, source: Source, names: readonly string[]): Promise<Schema> {
-  const all = new Map(names.map((name) => [name, CANDIDATES as readonly Candidate[]]))
   const look = `(SELECT * FROM ${reader(source, names)} LIMIT ${FIRST_LOOK})`
-  const first = await misfits(connection, look, all)
-  const left = new Map(
-    names.map((name) => [name, CANDIDATES.filter((type) => (first.get(name)?.misfits.get(type) ?? 0) === 0)]),
+  const first = await misfits(
+    connection,
+    look,
+    names.map((name) => ({ name, types: CANDIDATES, count: true })),
   )
-  const second = await misfits(connection, reader(source, names), left)
-  return names.map((name): Field => {
-    const facts = second.get(name)
-    const possible = (left.get(name) ?? []).filter((type) => facts?.misfits.get(type) === 0)
-    return { name, type: facts === undefined || facts.values === 0 ? 'text' : decide(possible, facts.tooLarge) }
-  })
+  const open = new Map(
+    names.map((name) => [name, CANDIDATES.filter((type) => first.get(name)?.misfits.get(type) === 0)]),
+  )
+  const found = new Map<string, ColumnType>(names.map((name) => [name, 'text']))
+  const empty = new Set(names.filter((name) => first.get(name)?.values === 0))
+  for (let pass = 0; pass === 0 || open.size > 0; pass++) {
+    const tests = [...open].map(([name, types]) => ({ name, types: types.slice(0, 1), count: empty.has(name) }))
+    // the first pass reads every byte of every column, also of those that can only be text
+    const facts = await misfits(connection, reader(source, names), tests)
+    for (const [name, types] of open) {
+      const [narrowest, ...wider] = types
+      const column = facts.get(name)
+      if (narrowest === undefined || column?.values === 0) open.delete(name)
+      else if (column?.misfits.get(narrowest) === 0) {
+        found.set(name, narrowest)
+        open.delete(name)
+      } else open.set(name, wider)
+    }
+  }
+  const numbers = names.filter((name) => found.get(name) === 'number')
+  for (const name of await wholeColumns(connection, source, names, numbers)) found.set(name, 'text')
+  return names.map((name): Field => ({ name, type: found.get(name) ?? 'text' }))
 }
 
-function decide(possible: readonly Candidate[], tooLarge: boolean): ColumnType {
-  const [narrowest] = possible
-  if (narrowest === 'number' && tooLarge) return 'text'
-  return narrowest ?? 'text'
+/** Of these number columns those whose values are all whole: they were no integers because one is too large. */
+async function wholeColumns(
+  connection: DuckDBConnection,
+  source: Source,
+  names: readonly string[],
+  numbers: readonly string[],
+): Promise<readonly string[]> {
+  let left = numbers
+  for (const from of [`(SELECT * FROM ${reader(source, names)} LIMIT ${FIRST_LOOK})`, reader(source, names)]) {
+    if (left.length === 0) break
+    const parts = left.map((name) => misfitCount(name, (v) => `regexp_full_match(${v}, '-?(0|[1-9][0-9]*)')`))
+    const row = (await connection.runAndReadAll(`SELECT ${parts.join(', ')} FROM ${from}`)).getRows()[0] ?? []
+    left = left.filter((_, i) => Number(row[i]) === 0)
+  }
+  return left
+}
+
+interface Test {
+  readonly name: string
+  readonly types: readonly Candidate[]
+  /** Count values too. */
+  readonly count: boolean
 }
 
 interface Facts {
-  /** Values that are neither blank nor a word for missing. */
-  readonly values: number
+  /** Values that are neither blank nor a word for missing, if they were counted. */
+  readonly values: number | undefined
   readonly misfits: ReadonlyMap<Candidate, number>
-  /** All are whole, and at least one does not fit into 64 bits. */
-  readonly tooLarge: boolean
 }
 
 async function misfits(
   connection: DuckDBConnection,
   from: string,
-  candidates: ReadonlyMap<string, readonly Candidate[]>,
+  tests: readonly Test[],
 ): Promise<ReadonlyMap<string, Facts>> {
-  const columns = [...candidates]
-  const words = ['', ...MISSING_WORDS].map((word) => `'${word}'`).join(', ')
-  const parts = columns.flatMap(([name, types]) => {
-    const v = `trim(${identifier(name)}, E' \\t\\n\\r\\f')`
-    const isMissing = `(length(${v}) <= 4 AND list_contains([${words}], lower(${v})))`
-    const wrong = (fitting: string): string =>
-      `count_if(CASE WHEN ${identifier(name)} IS NULL OR ${fitting} THEN FALSE ELSE NOT ${isMissing} END)`
-    return [
-      // for a text column the count only makes the reader look at every byte
-      types.length === 0 ? `count(${identifier(name)})` : wrong('FALSE'),
-      types.includes('number') ? wrong(`coalesce(regexp_full_match(${v}, '-?(0|[1-9][0-9]*)'), FALSE)`) : '0',
-      ...types.map((type) => wrong(`coalesce(${fits(v, type)}, FALSE)`)),
-    ]
-  })
+  const parts = tests.flatMap(({ name, types, count }) => [
+    count ? misfitCount(name, () => 'FALSE') : `count(${identifier(name)})`,
+    ...types.map((type) => misfitCount(name, (v) => fits(v, type))),
+  ])
   const reader = await connection.runAndReadAll(`SELECT ${parts.join(',\n')} FROM ${from}`)
   const row = reader.getRows()[0] ?? []
   let at = 0
   return new Map(
-    columns.map(([name, types]) => {
+    tests.map(({ name, types, count }) => {
       const values = Number(row[at++])
-      const fractions = Number(row[at++])
       const found = new Map(types.map((type) => [type, Number(row[at++])]))
-      return [name, { values, misfits: found, tooLarge: fractions === 0 && (found.get('integer') ?? 1) > 0 }]
+      return [name, { values: count ? values : undefined, misfits: found }]
     }),
   )
 }
 
-/** True if the trimmed text `v` is of the type; NULL counts as false. */
+/** Counts values that do not fit, trimmed or not, and are not words for "missing". */
+function misfitCount(name: string, fitting: (v: string) => string): string {
+  const raw = identifier(name)
+  const v = `trim(${raw}, ${BLANKS})`
+  const isMissing = `(length(${v}) <= 4 AND list_contains([${missingWords}], lower(${v})))`
+  return (
+    `count_if(CASE WHEN ${raw} IS NULL THEN FALSE WHEN ${fitting(raw)} THEN FALSE ` +
+    `WHEN ${isMissing} THEN FALSE WHEN ${fitting(v)} THEN FALSE ELSE TRUE END)`
+  )
+}
+
+const missingWords = ['', ...MISSING_WORDS].map((word) => `'${word}'`).join(', ')
+
+/** True if the text `v` is of the type; NULL or false if it is not. */
 function fits(v: string, type: Candidate): string {
   switch (type) {
     case 'boolean':
@@ -200,16 +237,17 @@ function fits(v: string, type: Candidate): string {
       // round trip: no plus, no leading zero, no fraction, no exponent, no underscore
       return `(CAST(TRY_CAST(${v} AS BIGINT) AS VARCHAR) = ${v})`
     case 'number':
+      // the cast lets blanks, underscores and leading zeros pass
       return (
-        `(isfinite(TRY_CAST(${v} AS DOUBLE)) AND NOT contains(${v}, '_') ` +
-        `AND NOT (ltrim(${v}, '+-') BETWEEN '00' AND '09~'))`
+        `(isfinite(TRY_CAST(${v} AS DOUBLE)) AND ${v} >= '!' AND NOT contains(${v}, '_') ` +
+        `AND NOT (${['', '-', '+'].map((sign) => `${v} BETWEEN '${sign}00' AND '${sign}09~'`).join(' OR ')}))`
       )
     case 'date':
       return `(CAST(TRY_CAST(${v} AS DATE) AS VARCHAR) = ${v})`
     case 'timestamp':
       return (
         `(length(${v}) >= 10 AND TRY_CAST(${v} AS TIMESTAMPTZ) IS NOT NULL AND regexp_full_match(${v}, ` +
-        `'\\d{4}-\\d{2}-\\d{2}([T ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?( ?(Z|z|UTC|[+-]\\d{2}(:?\\d{2})?))?)?'))`
+        `'\\d{4}-\\d{2}-\\d{2}([T ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?( ?(Z|UTC|[+-]\\d{2}(:?\\d{2})?))?)?'))`
       )
   }
 }

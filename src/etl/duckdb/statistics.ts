@@ -184,8 +184,8 @@ async function quantilePass(
       `quantile_cont(${identifier(column)}, [${(request.quantiles ?? []).map(numberLiteral).join(', ')}])`,
     ])
     const sql = `SELECT ${parts.join(', ')} FROM (\n${compile(project(values, numbers), duckdb)}\n) AS q`
-    const row = (await connection.runAndReadAll(sql)).getRowsJson()
-    const first = (await row)[0] ?? []
+    const reader = await connection.runAndReadAll(sql)
+    const first = reader.getRowsJson()[0] ?? []
     some.forEach(([index], i) => found.set(index, listOf(first[i])))
   }
   return found

@@ -138,4 +138,13 @@ function sized(expr: Expr & { op: 'aggregate' | 'window' }, sql: string, schema:
   return widened ? fill(tables.integerSum, [sql]) : sql
 }
 
-const indent = (sql: string): string => sql.replace(/^/gm, '  ')
+/** Two spaces before each line; lines inside of quotes are left as they are. */
+function indent(sql: string): string {
+  let quote = ''
+  let out = '  '
+  for (const char of sql) {
+    if (quote === '' ? char === "'" || char === '"' : char === quote) quote = quote === '' ? char : ''
+    out += char === '\n' && quote === '' ? '\n  ' : char
+  }
+  return out
+}

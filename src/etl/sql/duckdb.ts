@@ -3,7 +3,8 @@ import type { ColumnType } from '../../core/schema.js'
 import type { Relation, Source } from '../relation.js'
 import type { SqlDialect, StoredType } from './dialect.js'
 
-const BLANKS = `E' \\t\\n\\r\\f'`
+/** What `trim` takes away. */
+export const BLANKS = `E' \\t\\n\\r\\f'`
 const UPPER = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 /** The largest double that still rounds to a finite single. */
 const FLOAT_MAX = '3.4028235677973362e38'
@@ -206,10 +207,13 @@ function readValue(column: string, type: ColumnType, source: Source): string {
     }
   }
   if (type === 'text') return `nullif(${column}, '')`
+  // as it stands first, which is nearly always enough; trimmed and without words for "missing" only where that fails
   const trimmed = `trim(${column}, ${BLANKS})`
-  const words = MISSING_WORDS.map((word) => `'${word}'`).join(', ')
-  const present = `CASE WHEN length(${trimmed}) > 4 OR NOT list_contains(['', ${words}], lower(${trimmed})) THEN ${trimmed} END`
-  return type === 'timestamp' ? parsedTime(present) : `CAST(${present} AS ${TYPES[type]})`
+  const words = ['', ...MISSING_WORDS].map((word) => `'${word}'`).join(', ')
+  const present = `CASE WHEN NOT list_contains([${words}], lower(${trimmed})) THEN ${trimmed} END`
+  if (type === 'timestamp') return `coalesce(${parsedTime(column, true)}, ${parsedTime(present)})`
+  const value = `coalesce(TRY_CAST(${column} AS ${TYPES[type]}), CAST(${present} AS ${TYPES[type]}))`
+  return type === 'number' ? `nullif(${value}, CAST('NaN' AS DOUBLE))` : value
 }
 
 /** 0-based position in the whole source. */

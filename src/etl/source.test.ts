@@ -1,0 +1,76 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parseRecords, sniff } from './csv-head.js'
+import { expandSource, formatOf } from './source.js'
+
+let root: string
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'millrace-source-'))
+  await mkdir(join(root, 'days', 'k=1'), { recursive: true })
+  await mkdir(join(root, 'mixed'))
+  await mkdir(join(root, 'none'))
+  const files = ['days/b.csv', 'days/a.csv.gz', 'days/k=1/c.csv', 'days/.hidden.csv', 'days/_SUCCESS', 'days/notes.txt']
+  for (const file of [...files, 'mixed/a.csv', 'mixed/a.json', 'odd[1]*.csv', 'noext', 't.tsv', 'Churn.csv'])
+    await writeFile(join(root, file), 'a\n1\n')
+})
+afterAll(() => rm(root, { recursive: true }))
+
+const paths = async (location: string): Promise<string[]> =>
+  (await expandSource(join(root, location))).paths.map((path) => relative(root, path))
+
+describe('expandSource', () => {
+  it('finds a file, a folder, a pattern, always in the same order', async () => {
+    expect(await paths('t.tsv')).toEqual(['t.tsv'])
+    expect((await expandSource(join(root, 't.tsv'))).csv).toEqual({ delimiter: '\t' })
+    expect(await paths('days')).toEqual(['days/a.csv.gz', 'days/b.csv', 'days/k=1/c.csv'])
+    expect(await paths('days/*.csv')).toEqual(['days/b.csv'])
+    expect(await paths('days/**/*.csv')).toEqual(['days/b.csv', 'days/k=1/c.csv'])
+    expect(await paths('days/?.csv*')).toEqual(['days/a.csv.gz', 'days/b.csv'])
+    expect(await paths('odd[1]*.csv')).toEqual(['odd[1]*.csv'])
+  })
+  it.each([
+    ['nothing', 'Chur.csv', 'MR_FILE_MISSING', /did you mean .*Churn\.csv/],
+    ['a folder that is not there', 'dayz/x.csv', 'MR_FILE_MISSING', /did you mean .*days/],
+    ['a pattern that matches nothing', 'days/*.json', 'MR_FILE_MISSING', /^$/],
+    ['an empty folder', 'none', 'MR_FILE_MISSING', /must end in/],
+    ['several formats', 'mixed', 'MR_SOURCE_FORMAT', /one kind/],
+    ['no format', 'noext', 'MR_SOURCE_FORMAT', /must end in/],
+  ])('says that there is %s', async (_, location, code, hint) => {
+    const error = await paths(location).then(
+      () => undefined,
+      (thrown: { code: string; hint?: string }) => thrown,
+    )
+    expect(error?.code).toBe(code)
+    expect(error?.hint ?? '').toMatch(hint)
+  })
+  it('refuses what is not a path', async () => {
+    await expect(expandSource('s3://bucket/x.csv')).rejects.toMatchObject({ code: 'MR_SOURCE_SCHEME' })
+  })
+  it('tells formats from names', () => {
+    const names = ['a.CSV', 'a.tsv.gz', 'a.ndjson.zst', 'a.parquet', 'a.parquet.gz', 'csv', 'a.gz', 'a.txt']
+    expect(names.map(formatOf)).toEqual(['csv', 'csv', 'json', 'parquet', undefined, undefined, undefined, undefined])
+  })
+})
+
+describe('the head of a CSV file', () => {
+  it('is parsed as CSV says', () => {
+    expect(parseRecords('a,"b ""c""\n,"\r\n,\n', ',', '"')).toEqual([
+      ['a', 'b "c"\n,'],
+      ['', ''],
+    ])
+    expect(parseRecords('a"b,c\n"open', ',', '"')).toEqual([['a"b', 'c'], ['open']])
+    expect(parseRecords('', ',', '"')).toEqual([])
+  })
+  it('tells the delimiter', () => {
+    const of = (text: string): string => sniff({ text, whole: true }).delimiter
+    expect(of('a;b\n1,5;2\n2,5;3\n')).toBe(';')
+    expect(of('a,b\n1;2,3\n')).toBe(',')
+    expect(of('a\n1\n')).toBe(',')
+    expect(of('a,b\n1,2\n1,2,3\n')).toBe(',')
+  })
+  it('leaves out a record that may be cut', () => {
+    expect(sniff({ text: 'a,b\n1,2\n3', whole: false }).records).toHaveLength(2)
+  })
+})

@@ -1,0 +1,128 @@
+/** Column statistics: right values, missing ones left out, only what was asked for, the same bits each time. */
+import { describe, expect, it } from 'vitest'
+import { call, cast, col, num, text, int } from '../../src/etl/expr.js'
+import { filter, project, sort, windowed, type Relation } from '../../src/etl/relation.js'
+import type { StatisticsRequest } from '../../src/etl/engine.js'
+import { type Bench, manyRows } from './engine.js'
+
+const ALL = { mean: true, stddev: true, range: true, distinct: true } as const
+
+export function statisticsConformance(bench: Bench): void {
+  const one = async (table: Relation, request: Omit<StatisticsRequest, 'name'>): Promise<unknown> =>
+    (await bench.engine.statistics(table, [{ name: 'v', ...request }])).get('v')
+
+  describe('statistics', () => {
+    const CELLS = 'id,x,s,b,d\n1,2.5,b,true,2024-01-01\n2,,a,false,\n3,-1,b,,2024-01-03\n4,4.5,,true,2024-01-02\n'
+
+    it('of numbers', async () => {
+      const table = await bench.table('cells.csv', CELLS)
+      expect(await one(table, { expr: col('x'), ...ALL, quantiles: [0, 0.5, 0.25, 1], values: 2 })).toEqual({
+        rows: 4,
+        missing: 1,
+        mean: 2,
+        stddev: Math.sqrt((0.25 + 9 + 6.25) / 2),
+        min: -1,
+        max: 4.5,
+        quantiles: [-1, 2.5, 0.75, 4.5],
+        values: [
+          { value: '-1', count: 1 },
+          { value: '2.5', count: 1 },
+        ],
+        distinct: 3,
+      })
+    })
+    it('of times, in microseconds, and truth values, as 0 and 1', async () => {
+      const table = await bench.table('cells.csv', CELLS)
+      expect(await one(table, { expr: col('d'), mean: true, range: true })).toEqual({
+        rows: 4,
+        missing: 1,
+        mean: 1704153600000000,
+        min: 1704067200000000,
+        max: 1704240000000000,
+      })
+      expect(await one(table, { expr: col('b'), mean: true, values: 5 })).toEqual({
+        rows: 4,
+        missing: 1,
+        mean: 2 / 3,
+        values: [
+          { value: 'true', count: 2 },
+          { value: 'false', count: 1 },
+        ],
+      })
+    })
+    it('of text: by count, then by bytes', async () => {
+      const table = await bench.table('bytes.csv', 'id,s\n1,b\n2,Z\n3,\uFFFD\n4,😀\n5,b\n6,\n7,é\n8,a\n9,"a"\n')
+      expect(await one(table, { expr: col('s'), values: 9, distinct: true })).toEqual({
+        rows: 9,
+        missing: 1,
+        values: ['a', 'b']
+          .map((value) => ({ value, count: 2 }))
+          .concat(['Z', 'é', '\uFFFD', '😀'].map((value) => ({ value, count: 1 }))),
+        distinct: 6,
+      })
+    })
+    it('of what a step has made: NaN and empty text are missing', async () => {
+      const table = await bench.table('cells.csv', CELLS)
+      const made = call('sub', num(Infinity), call('mul', num(Infinity), col('x')))
+      expect(await one(table, { expr: made })).toEqual({ rows: 4, missing: 3 })
+      expect(await one(table, { expr: call('coalesce', col('s'), text('')), distinct: true })).toEqual({
+        rows: 4,
+        missing: 1,
+        distinct: 2,
+      })
+    })
+    it('of nothing, one value, and all missing', async () => {
+      const table = await bench.table('cells.csv', CELLS)
+      const request = { expr: col('x'), ...ALL, quantiles: [0.5], values: 3 }
+      expect(await one(filter(table, call('lt', col('id'), int(0))), request)).toEqual({
+        rows: 0,
+        missing: 0,
+        stddev: 0,
+        values: [],
+        distinct: 0,
+      })
+      expect(await one(filter(table, call('eq', col('id'), int(2))), request)).toMatchObject({ rows: 1, missing: 1 })
+      expect(await one(filter(table, call('eq', col('id'), int(1))), request)).toMatchObject({ mean: 2.5, stddev: 0 })
+    })
+    it('refuses what has no meaning', async () => {
+      const table = await bench.table('cells.csv', CELLS)
+      await expect(one(table, { expr: col('s'), mean: true })).rejects.toMatchObject({ code: 'MR_PLAN_TYPE' })
+      await expect(one(table, { expr: col('x'), quantiles: [2] })).rejects.toMatchObject({ code: 'MR_PLAN_TYPE' })
+      await expect(one(table, { expr: col('y') })).rejects.toMatchObject({ code: 'MR_PLAN_COLUMN_UNKNOWN' })
+      expect(await bench.engine.statistics(table, [])).toEqual(new Map())
+    })
+    it('has the same bits each time, from files, with filters, after a plan without order', async () => {
+      const many = await manyRows(bench, 'bits.csv', 150_000)
+      const { files } = await bench.engine.write(many, {
+        folder: bench.path(`bits-${Math.random()}`),
+        format: 'parquet',
+      })
+      expect(files.length).toBeGreaterThan(0)
+      const numbered = windowed(many, [
+        { name: 'n', expr: { op: 'window', fn: 'row_number', args: [], partitionBy: [col('k')], orderBy: [] } },
+      ])
+      const plans = [
+        many,
+        filter(many, call('ne', col('k'), text('c'))),
+        project(numbered, [{ name: 'x', expr: col('x') }]),
+        sort(many, [{ expr: col('k') }]),
+      ]
+      for (const plan of plans) {
+        const seen = new Set<string>()
+        for (let round = 0; round < 3; round++)
+          seen.add(JSON.stringify(await one(plan, { expr: col('x'), mean: true, stddev: true })))
+        expect([...seen]).toHaveLength(1)
+      }
+    })
+    it('agrees with a plain sum', async () => {
+      const many = await manyRows(bench, 'bits.csv', 150_000)
+      const found = (await one(many, { expr: cast(col('id'), 'number'), ...ALL, quantiles: [0.5] })) as {
+        mean: number
+        stddev: number
+      }
+      expect(found).toMatchObject({ min: 0, max: 149_999, distinct: 150_000, quantiles: [74_999.5] })
+      expect(found.mean).toBeCloseTo(74_999.5, 6)
+      expect(found.stddev).toBeCloseTo(Math.sqrt((150_000 * 150_001) / 12), 6)
+    })
+  })
+}

@@ -1,0 +1,10 @@
+SELECT
+  CAST("id" AS BIGINT) AS "id",
+  nullif(CAST("k" AS VARCHAR), '') AS "k",
+  nullif(CAST("x" AS DOUBLE), CAST('NaN' AS DOUBLE)) AS "x",
+  nullif(CAST("s" AS VARCHAR), '') AS "s",
+  CAST("t" AS TIMESTAMP) AS "t",
+  CAST("d" AS DATE) AS "d",
+  CAST("b" AS BOOLEAN) AS "b",
+  CAST(file_row_number + CASE filename WHEN 'a.parquet' THEN 0 WHEN 'b''[1]*.parquet' THEN 1000 END AS BIGINT) AS "row"
+FROM read_parquet(['a.parquet', 'b''[[]1][*].parquet'], hive_partitioning = false, union_by_name = true)

@@ -1,0 +1,9 @@
+SELECT
+  CAST("id" AS BIGINT) AS "id",
+  nullif(CAST("k" AS VARCHAR), '') AS "k",
+  nullif(CAST("x" AS DOUBLE), CAST('NaN' AS DOUBLE)) AS "x",
+  nullif(CAST("s" AS VARCHAR), '') AS "s",
+  CAST("t" AS TIMESTAMP) AS "t",
+  CAST("d" AS DATE) AS "d",
+  CAST("b" AS BOOLEAN) AS "b"
+FROM read_parquet(['t/k=a/p.parquet', 't/k=b/p.parquet'], hive_partitioning = true, hive_types_autocast = false, union_by_name = true)
