@@ -101,6 +101,15 @@ describe('gradients against finite differences', () => {
       (t, [table]) =>
         measure(t, gatherSum(t, table!, t.data(t.graph.constant(int64s([0, 3, 0, 4, 1, 3, 0, 3], [4, 2])), [4, 2]))),
     ],
+    [
+      'the sum of category rows of a large table',
+      [[40, 3]],
+      (t, [table]) =>
+        measure(
+          t,
+          gatherSum(t, table!, t.data(t.graph.constant(int64s([0, 33, 0, 39, 1, 33, 0, 33], [4, 2])), [4, 2])),
+        ),
+    ],
     ['cross-entropy', [[4, 3]], (t, [x]) => crossEntropy(t, x!, labels(t), rowWeights(t))],
     ['squared error', [[4, 1]], (t, [x]) => squaredError(t, x!, t.constant([1, 2, 3, 4], [4, 1]), rowWeights(t))],
     [
@@ -161,8 +170,9 @@ test('category gradients are the same bits for one thread and for two, however m
   const [rows, width, columns] = [3000, 96, 2] as const
   const graph = GraphBuilder.create('threads')
   const tape = new Tape(graph)
-  const table = tape.parameter(graph.input('table', 'float', [6, width]), [6, width])
-  const indices = Array.from({ length: rows * columns }, (_, i) => (i % 2) * 3 + (((i >> 1) * 7919) % 3))
+  const size = 60
+  const table = tape.parameter(graph.input('table', 'float', [size, width]), [size, width])
+  const indices = Array.from({ length: rows * columns }, (_, i) => (i % 2) * 30 + (((i >> 1) * 7919) % 3))
   const sums = gatherSum(tape, table, tape.data(graph.constant(int64s(indices, [rows, columns])), [rows, columns]))
   const column = tape.data(tape.constant(normals(width, 1), [width, 1]), [width, 1])
   const output = gemm(tape, sums, column, tape.data(tape.constant([0]), [1]))
@@ -172,12 +182,12 @@ test('category gradients are the same bits for one thread and for two, however m
     tape.constant(normals(rows, 2), [rows, 1]),
     tape.constant(normals(rows, 3), [rows, 1]),
   )
-  graph.output('gradient', tape.gradients(loss, [table])[0] as Value, 'float', [6, width])
+  graph.output('gradient', tape.gradients(loss, [table])[0] as Value, 'float', [size, width])
   const digests = new Set<string>()
   for (const threads of [1, 2]) {
     const options = { intraOpNumThreads: threads, logSeverityLevel: 3 } as const
     const session = await InferenceSession.create(graph.toModel(), options)
-    const feeds = { table: new OrtTensor('float32', Float32Array.from(normals(6 * width, 4)), [6, width]) }
+    const feeds = { table: new OrtTensor('float32', Float32Array.from(normals(size * width, 4)), [size, width]) }
     for (let i = 0; i < 10; i++) {
       const data = (await session.run(feeds))['gradient']?.data as Float32Array
       digests.add(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'))

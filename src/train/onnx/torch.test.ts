@@ -71,7 +71,7 @@ function blockOf({ case: c, rows, batch, steps, numeric, categories, labels }: R
 
 describe('training like PyTorch', () => {
   test('all recorded cases are here', () => {
-    expect(CASES).toHaveLength(11)
+    expect(CASES).toHaveLength(12)
   })
 
   test.each(CASES)('%s', async (file) => {

@@ -26,6 +26,7 @@ CASES = {
     'clip': dict(clipNorm=0.1),
     'dropout': dict(dropout=0.3),
     'categories': dict(categories=[4, 7, 3]),
+    'large-categories': dict(categories=[40, 2, 30]),
     'categories-alone': dict(categories=[4, 7, 3], numeric=0),
     'cosine': dict(schedule='cosine'),
     'logistic-regression': dict(hidden=[]),
