@@ -29,18 +29,26 @@ export function noValues(statistics: ColumnStatistics): StepFault {
   )
 }
 
-export function applyAffine(value: SqlFeature, { center, scale }: Affine): readonly SqlFeature[] {
+/**
+ * ONNX Runtime drops `x - c` and `x / s` where c is 0 and s is 1 *as singles* (its NoopElimination), so constants that
+ * near are made exact, for SQL too.
+ */
+function snapped({ center, scale }: Affine): Affine {
+  return { center: snappedOffset(center), scale: Math.fround(scale) === 1 ? 1 : scale }
+}
+
+export const snappedOffset = (offset: number): number => (Math.fround(offset) === 0 ? 0 : offset)
+
+export function applyAffine(value: SqlFeature, affine: Affine): readonly SqlFeature[] {
+  const { center, scale } = snapped(affine)
   const x = asNumber(value)
   // Div, not a multiplication by the reciprocal: the same bits as the ONNX node
   const expr = scale === 0 ? num(0) : call('div', call('sub', x, num(center)), num(scale))
   return [{ expr, kind: 'number', suffix: value.suffix }]
 }
 
-export function emitAffine(
-  graph: GraphBuilder,
-  input: OnnxFeature,
-  columns: readonly Affine[],
-): readonly OnnxFeature[] {
+export function emitAffine(graph: GraphBuilder, input: OnnxFeature, affine: readonly Affine[]): readonly OnnxFeature[] {
+  const columns = affine.map(snapped)
   const centered = graph.node('Sub', [input.value, graph.constant(doubles(columns.map(({ center }) => center)))])
   const divisors = columns.map(({ scale }) => (scale === 0 ? 1 : scale))
   let value: Value = graph.node('Div', [centered, graph.constant(doubles(divisors))])

@@ -30,6 +30,8 @@ interface Calculation<T> {
   add(a: T, b: T | number): T
   sub(a: T, b: T | number): T
   mul(a: T, b: number): T
+  floorDiv(a: T, b: number): T
+  /** For a >= 0, where truncation is floor. */
   div(a: T, b: number): T
   mod(a: T, b: number): T
 }
@@ -49,7 +51,7 @@ function calendar<T>(us: T, on: Calculation<T>): Readonly<Record<DatePart, () =>
   const monthAndDay = once(() => on.add(on.mul(dayOfYear(), 2141), 197_913))
   // 1 for January and February, which belong to the next civil year
   const nextYear = once(() => on.div(dayOfYear(), 306))
-  const century = once(() => on.mul(on.div(quarters(), 146_097), 100))
+  const century = once(() => on.mul(on.floorDiv(quarters(), 146_097), 100))
   const year = once(() => on.add(on.add(century(), on.div(inCentury(), 1461)), nextYear()))
   return {
     year,
@@ -61,7 +63,7 @@ function calendar<T>(us: T, on: Calculation<T>): Readonly<Record<DatePart, () =>
     day_of_year: once(() => {
       // days from 0000-03-01 to 1 January of the year: years y-1 are whole, their leap days among them
       const y = on.sub(year(), 1)
-      const leaps = on.add(on.sub(on.div(y, 4), on.div(y, 100)), on.div(y, 400))
+      const leaps = on.add(on.sub(on.floorDiv(y, 4), on.floorDiv(y, 100)), on.floorDiv(y, 400))
       return on.sub(shifted(), on.add(on.add(on.mul(y, 365), leaps), 305))
     }),
   }
@@ -75,6 +77,7 @@ const sql: Calculation<Expr> = {
   add: (a, b) => call('add', a, small(b)),
   sub: (a, b) => call('sub', a, small(b)),
   mul: (a, b) => call('mul', a, num(b)),
+  floorDiv: (a, b) => call('floor', call('div', a, num(b))),
   div: (a, b) => call('floor', call('div', a, num(b))),
   mod: (a, b) => cast(call('int_mod', cast(a, 'integer'), int(b)), 'number'),
 }
@@ -88,14 +91,15 @@ function onnx(graph: GraphBuilder): Calculation<Value> {
     return constant
   }
   const on: Calculation<Value> = {
-    timeDiv: (us, by) => on.div(us, by),
+    timeDiv: (us, by) => on.floorDiv(us, by),
     timeMod: (us, by) => on.mod(us, by),
     small: (a) => a,
     add: (a, b) => graph.node('Add', [a, value(b)]),
     sub: (a, b) => graph.node('Sub', [a, value(b)]),
     mul: (a, b) => graph.node('Mul', [a, value(b)]),
     // Div truncates; Mod has the divisor's sign: floor(a / b) = (a - a mod b) / b
-    div: (a, b) => graph.node('Div', [graph.node('Sub', [a, on.mod(a, b)]), value(b)]),
+    floorDiv: (a, b) => graph.node('Div', [graph.node('Sub', [a, on.mod(a, b)]), value(b)]),
+    div: (a, b) => graph.node('Div', [a, value(b)]),
     mod: (a, b) => graph.node('Mod', [a, value(b)]),
   }
   return on

@@ -4,7 +4,7 @@
  */
 import { doubles } from '../core/onnx/graph.js'
 import { call, num, when } from '../etl/expr.js'
-import { finite } from './affine.js'
+import { finite, snappedOffset } from './affine.js'
 import { finiteNumber, optionMap } from './options.js'
 import { NUMBERS, StepFault, type Transform, asNumber, figure } from './transform.js'
 
@@ -20,7 +20,7 @@ export const log: Transform<number, LogFitted> = {
   result: () => 'number',
   options(given) {
     const offset = typeof given === 'number' ? given : optionMap(given, ['offset'])['offset']
-    return offset === undefined ? 1 : finiteNumber('offset', offset)
+    return offset === undefined ? 1 : snappedOffset(finiteNumber('offset', offset))
   },
   statistics: () => ({ range: true }),
   fit(statistics, offset) {

@@ -43,10 +43,39 @@ export async function fitPlan(
     const requests: StatisticsRequest[] = []
     for (const [index, column] of progress.entries()) requests.push(...advanceFreely(column, index))
     if (requests.length === 0) break
-    const statistics = await engine.statistics(trainRows, requests, signal)
+    const statistics = await engine.statistics(trainRows, requests, signal).catch(async (error: unknown) => {
+      await explainOverflow(engine, trainRows, requests, progress, signal)
+      throw error
+    })
     for (const [index, column] of progress.entries()) fitNext(column, index, statistics)
   }
   return assemble(progress)
+}
+
+/** Beyond this a square overflows, and engines fail or answer infinity. */
+const LARGEST_SCALED = 1e150
+
+/** Where a deviation could not be computed: throws MR_TRANSFORM_NOT_FINITE for the column whose values are too large. */
+async function explainOverflow(
+  engine: Engine,
+  trainRows: Relation,
+  requests: readonly StatisticsRequest[],
+  progress: readonly Progress[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const ranges = requests.filter(({ stddev }) => stddev === true).map(({ name, expr }) => ({ name, expr, range: true }))
+  if (ranges.length === 0 || signal?.aborted === true) return
+  const found = await engine.statistics(trainRows, ranges, signal)
+  for (const [name, { min = 0, max = 0 }] of found) {
+    const column = progress[Number.parseInt(name)]
+    if (column === undefined || Math.max(Math.abs(min), Math.abs(max)) <= LARGEST_SCALED) continue
+    const step = column.steps[column.fitted.length]?.transform.name ?? ''
+    throw new MillraceError(
+      'MR_TRANSFORM_NOT_FINITE',
+      `column ${JSON.stringify(column.spec.name)}, step ${step}: its training values go from ${min} to ${max}; beyond ${LARGEST_SCALED} they cannot be scaled`,
+      { hint: 'put {clip: [low, high]} before this step, or take such values out of the data' },
+    )
+  }
 }
 
 /** Takes the steps that need no statistics; gives the requests of the next that does. */

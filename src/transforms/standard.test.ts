@@ -23,6 +23,13 @@ transformConformance(standard, [
   { title: 'comes before impute', type: 'number', steps: ['standard'], train: NUMBERS, probe: EXTREMES },
   { title: 'takes large whole numbers', type: 'integer', steps: ['standard'], train: [2 ** 53, 2 ** 53 - 1, null, 7] },
   { title: 'counts booleans as 0 and 1', type: 'boolean', steps: ['standard'], train: [true, false, null, true] },
+  {
+    title: 'divides by what is one as a single but not as a double',
+    type: 'number',
+    steps: [{ clip: [-9, 9] }, 'standard'],
+    train: [-1.00000001, 0, 1.00000001],
+    probe: [1e-46, 0.3],
+  },
   { title: 'takes a single row', type: 'number', steps: ['standard'], train: [42], probe: [43], expected: [[0, 0]] },
   ...Object.entries(recorded.numbers).map(([name, column]) => ({
     title: `equals scikit-learn but for the deviation: ${name}`,
