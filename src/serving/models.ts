@@ -18,7 +18,7 @@ export interface ServedModelsOptions extends Omit<ServingOptions, 'onBatch'> {
   /** Where models:/… is looked up, and where its bytes are. */
   readonly registry?: ModelRegistry
   readonly store?: ArtifactStore
-  /** Milliseconds between two looks at the registry; default 1000. */
+  /** Milliseconds between two looks at the registry; default 250. */
   readonly pollMs?: number
   readonly log?: ServerLog
 }
@@ -44,6 +44,7 @@ export class ServedModels {
   private timer: NodeJS.Timeout | undefined
   private refreshing: Promise<void> | undefined
   private closed = false
+  private revision: number | undefined
   /** Set by the server: called after each run of a model with its rows. */
   onBatch: ((model: string, rows: number) => void) | undefined
 
@@ -145,11 +146,21 @@ export class ServedModels {
       void this.refresh().then(() => {
         if (!this.closed) this.poll()
       })
-    }, this.options.pollMs ?? 1000)
+    }, this.options.pollMs ?? 250)
     this.timer.unref()
   }
 
   private async refreshAll(): Promise<void> {
+    const { registry } = this.options
+    const slots = [...this.slots.values()]
+    try {
+      // most looks end here
+      const revision = registry?.revision()
+      if (revision === this.revision && slots.every(({ problem }) => problem === undefined)) return
+      this.revision = revision
+    } catch {
+      // resolve meets the same error below, and says it
+    }
     for (const [name, slot] of this.slots) if (isModelUri(slot.source) && !this.closed) await this.follow(name, slot)
   }
 

@@ -1,0 +1,61 @@
+/** `millrace predict`: scores a file with a model. */
+import { availableParallelism } from 'node:os'
+import { MillraceError } from '../../core/errors.js'
+import { openPredictor } from '../../serving/onnx-predictor.js'
+import { readModelSource } from '../model-source.js'
+import { printable } from '../output.js'
+import { scoreFile } from '../scoring.js'
+import { type Call, textOf } from '../verb.js'
+
+export async function run({ args, options, home, out, signal }: Call): Promise<number> {
+  const [model, data] = args.map((arg) => textOf(arg)) as [string, string]
+  const target = textOf(options['out'])
+  if (target === undefined)
+    throw new MillraceError('MR_USAGE', 'predict needs --out FILE', {
+      hint: `millrace predict ${model} ${data} --out scored.csv`,
+    })
+  const { bytes, name, version } = await readModelSource(model, home)
+  await using predictor = await openPredictor(bytes, { threads: availableParallelism() })
+  const started = performance.now()
+  const progress = progressLine(out.isInteractive)
+  const { rows, columns } = await scoreFile({
+    predictor,
+    data,
+    out: target,
+    force: options['force'] === true,
+    replace: options['replace'] === true,
+    progress: progress.show,
+    signal,
+  }).finally(progress.clear)
+  const seconds = (performance.now() - started) / 1000
+  const { metadata, digest } = predictor
+  const shown = `${name ?? metadata.name} version ${version ?? metadata.version}`
+  out.say(
+    `${printable(target)}: ${rows.toLocaleString('en')} rows scored by ${printable(shown)} in ${seconds.toFixed(1)} s`,
+  )
+  out.document({
+    out: target,
+    rows,
+    columns,
+    seconds,
+    model: { name: name ?? metadata.name, version: String(version ?? metadata.version), digest },
+  })
+  return 0
+}
+
+/** A line that counts rows where a person watches, at most ten times a second. */
+function progressLine(isInteractive: boolean): { show: (rows: number) => void; clear: () => void } {
+  if (!isInteractive || !process.stderr.isTTY) return { show: () => undefined, clear: () => undefined }
+  const started = performance.now()
+  let last = 0
+  return {
+    show: (rows) => {
+      const now = performance.now()
+      if (now - last < 100) return
+      last = now
+      const rate = Math.round((rows * 1000) / (now - started))
+      process.stderr.write(`\r${rows.toLocaleString('en')} rows, ${rate.toLocaleString('en')} a second\u001b[K`)
+    },
+    clear: () => void process.stderr.write('\r\u001b[K'),
+  }
+}
