@@ -147,7 +147,7 @@ describe('run page', () => {
           precisionRecall: [],
         },
       },
-      '1 classes',
+      '1 class.',
     ],
   ] satisfies [string, Partial<RunPageData>, string][])('%s', (_, part, said) => {
     const text = words(renderRunPage({ ...minimal, ...part }))

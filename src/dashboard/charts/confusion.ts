@@ -60,5 +60,5 @@ function describe(data: ConfusionData, totals: readonly number[]): string {
   const parts = worst
     .slice(0, 6)
     .map((c) => `${shorten(data.classes[c.i] ?? '', 40)} ${percent(c.share)} of ${count(totals[c.i])}`)
-  return `${data.classes.length} classes. Rows predicted right, by class${worst.length > 6 ? ' (the six worst)' : ''}: ${parts.join('; ') || 'none'}.`
+  return `${data.classes.length} ${data.classes.length === 1 ? 'class' : 'classes'}. Rows predicted right, by class${worst.length > 6 ? ' (the six worst)' : ''}: ${parts.join('; ') || 'none'}.`
 }

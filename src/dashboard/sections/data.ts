@@ -3,7 +3,7 @@ import type { ColumnProfile, RuleResult, ValidationDocument } from '../../core/d
 import { sparkHistogram, sparkValues } from '../charts/bars.js'
 import { bytes, count, microseconds, number, percent } from '../format.js'
 import { markup, shorten, type Content } from '../html.js'
-import { name, table, type Section } from '../page.js'
+import { name, table, type Column, type Section } from '../page.js'
 import type { RunPageData } from '../run-page-data.js'
 
 export function dataSection(data: RunPageData): Section | undefined {
@@ -39,43 +39,47 @@ export function dataSection(data: RunPageData): Section | undefined {
 
 /** The rules, what broke them, and where the rows that were taken out lie. */
 export function rules(validation: ValidationDocument, quarantine?: string): Content {
+  const total = validation.rules.length
   const broken = validation.rules.filter((r) => r.violations > 0 || !r.passed).length
+  if (total === 0) return [markup`<p class="muted">The file asks for none.</p>`, quarantined(validation, quarantine)]
+  const columns: Column<RuleResult>[] = [
+    { title: 'Rule', kind: 'text', cell: (r) => name(r.expectation, 120) },
+    { title: 'Result', kind: 'keep', cell: outcome },
+  ]
+  const share = (r: RuleResult) => r.violations / Math.max(1, validation.rowsIn)
+  if (broken > 0)
+    columns.push(
+      { title: 'Rows', kind: 'n', cell: (r) => r.violations > 0 && count(r.violations), value: (r) => r.violations },
+      { title: 'Share', kind: 'n', cell: (r) => r.violations > 0 && percent(share(r)), value: share },
+      { title: 'For example', kind: 'text', cell: examples },
+    )
+  const said =
+    broken > 0
+      ? `${count(broken)} of ${count(total)} ${broken === 1 ? 'was' : 'were'} broken by some rows.`
+      : total === 1
+        ? 'It holds on every row.'
+        : `All ${count(total)} hold on every row.`
+  return [
+    markup`<p class="muted">${said}</p>`,
+    table('Validation rules', columns, validation.rules, { sortable: true }),
+    quarantined(validation, quarantine),
+  ]
+}
+
+function examples(rule: RuleResult): Content {
+  const shown = rule.examples.slice(0, 5).map((e, i) => markup`${i > 0 && ', '}${name(e, 40)}`)
+  return markup`<span class="muted">${shown}</span>`
+}
+
+function quarantined(validation: ValidationDocument, place: string | undefined): Content {
   const out = validation.quarantine
-  return markup`${
-    validation.rules.length === 0
-      ? markup`<p class="muted">The file asks for none.</p>`
-      : markup`<p class="muted">
-              ${broken === 0 ? `All ${count(validation.rules.length)} hold on every row.` : `${count(broken)} of ${count(validation.rules.length)} were broken by some rows.`}
-            </p>
-            ${table<RuleResult>(
-              'Validation rules',
-              [
-                { title: 'Rule', kind: 'text', cell: (r) => name(r.expectation, 120) },
-                { title: 'Result', kind: 'keep', cell: outcome },
-                {
-                  title: 'Rows',
-                  kind: 'n',
-                  cell: (r) => (r.violations > 0 ? count(r.violations) : ''),
-                  value: (r) => r.violations,
-                },
-                {
-                  title: 'Share',
-                  kind: 'n',
-                  cell: (r) => (r.violations > 0 ? percent(r.violations / Math.max(1, validation.rowsIn)) : ''),
-                  value: (r) => r.violations,
-                },
-                {
-                  title: 'For example',
-                  kind: 'text',
-                  cell: (r) =>
-                    markup`<span class="muted">${r.examples.slice(0, 5).map((e, i) => markup`${i > 0 && ', '}${name(e, 40)}`)}</span>`,
-                },
-              ],
-              validation.rules,
-              { sortable: true },
-            )}`
-  }
-    ${out && out.rows > 0 && markup`<p>${count(out.rows)} rows were taken out and are kept in quarantine, each with the rule that it broke${quarantine !== undefined ? markup`: <code>${quarantine}</code>` : markup` (<code class="keep">${out.files[0]?.ref.digest.slice(0, 19)}…</code>)`}.</p>`}`
+  if (!out || out.rows === 0) return false
+  const digest = out.files[0]?.ref.digest.slice(0, 19)
+  const where =
+    place !== undefined
+      ? markup`: <code>${place}</code>`
+      : digest !== undefined && markup` (<code class="keep">${digest}…</code>)`
+  return markup`<p>${count(out.rows)} ${out.rows === 1 ? 'row was' : 'rows were'} taken out and kept in quarantine with the rule that was broken${where}.</p>`
 }
 
 function outcome(rule: RuleResult): Content {

@@ -61,7 +61,7 @@ function split(features: FeaturesDocument): Content {
   const total = Math.max(1, counts.train + counts.validation + counts.test)
   const entries = Object.entries(classes ?? {})
   return markup`<h3>Splits</h3>
-    <p class="muted">By ${method}.</p>
+    <p class="muted">Method: ${method}.</p>
     ${table<(typeof PARTS)[number]>(
       'Splits',
       [

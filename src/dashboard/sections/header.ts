@@ -27,7 +27,7 @@ export function header(data: RunPageData): Content {
   if (data.training) facts.push(['Parameters', count(data.training.parameters)])
   return markup`<p class="eyebrow">Run ${name(run.id, 60)}</p>
     <h1>${name(run.pipeline, 120)} <span class="muted">${name(run.version, 30)}</span></h1>
-    ${features && markup`<p class="lead">Predicts ${name(features.label, 60)}${features.task.kind === 'classification' ? `, one of ${features.task.classes.length} classes` : ', a number'}.</p>`}
+    ${features && markup`<p class="lead">Predicts ${name(features.label, 60)}${features.task.kind === 'classification' ? `, one of ${features.task.classes.length} ${features.task.classes.length === 1 ? 'class' : 'classes'}` : ', a number'}.</p>`}
     <div class="verdict ${verdict.tone}" role="status">
       <p class="word">${verdict.word}</p>
       ${verdict.text}

@@ -17,6 +17,8 @@ const TONE: Readonly<Record<StageStatus, string>> = {
   skipped: '',
 }
 
+const ran = (status: StageStatus) => status !== 'cached' && status !== 'pending' && status !== 'skipped'
+
 export function pipelineSection(data: RunPageData): Section | undefined {
   const { stages } = data
   if (stages.length === 0) return undefined
@@ -53,11 +55,11 @@ export function pipelineSection(data: RunPageData): Section | undefined {
               kind: 'keep',
               cell: (s) => markup`<span class="tag ${TONE[s.status]}">${STATUS_WORD[s.status]}</span>`,
             },
-            { title: 'Time', kind: 'n', cell: (s) => (s.status === 'cached' ? '' : duration(s.seconds)) },
+            { title: 'Time', kind: 'n', cell: (s) => (ran(s.status) ? duration(s.seconds) : '') },
             {
               title: 'Attempts',
               kind: 'n',
-              cell: (s) => (s.status === 'cached' || s.attempts === undefined ? '' : count(s.attempts)),
+              cell: (s) => (ran(s.status) && s.attempts !== undefined ? count(s.attempts) : ''),
             },
             {
               title: 'What happened',

@@ -53,7 +53,7 @@ export function trainingSection(training: TrainingDocument | undefined): Section
     rates.size > 1 &&
       figure(
         'Learning rate',
-        markup`From ${number(all[0]?.learningRate)} to ${number(all.at(-1)?.learningRate)}`,
+        markup`Highest ${number([...rates].reduce((a, b) => Math.max(a, b), -Infinity))}, last ${number(all.at(-1)?.learningRate)}`,
         lineChart({
           title: 'Learning rate',
           x,
