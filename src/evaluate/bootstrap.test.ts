@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { describe, expect, it } from 'vitest'
 import { Rng } from '../core/rng.js'
-import { affordableReplicates, bootstrap, pairedBootstrap } from './bootstrap.js'
+import { affordableReplicates, bootstrap, pairedBootstrap, sampleRows } from './bootstrap.js'
 import { compareClassifiers, compareRegressions } from './compare.js'
 import { classificationScorer, decide, regressionScorer } from './scorer.js'
 
@@ -119,10 +119,31 @@ describe('bootstrap', () => {
   })
 
   it('asks for fewer replicates only of many rows, never under 200', () => {
-    expect(affordableReplicates(1000, 10_000, 3)).toBe(1000)
-    expect(affordableReplicates(1000, 100_000, 3)).toBe(500)
-    expect(affordableReplicates(1000, 10_000_000, 3)).toBe(200)
-    expect(affordableReplicates(50, 10_000_000, 3)).toBe(50)
+    const scorer = (rows: number, passes = 3) => ({
+      ...regressionScorer(new Float64Array(1), new Float64Array(1)),
+      rows,
+      passes,
+    })
+    expect(affordableReplicates(1000, scorer(10_000))).toBe(1000)
+    expect(affordableReplicates(1000, scorer(100_000))).toBe(500)
+    expect(affordableReplicates(1000, scorer(10_000_000))).toBe(500)
+    expect(affordableReplicates(1000, scorer(10_000_000, 99))).toBe(200)
+    expect(affordableReplicates(50, scorer(10_000_000))).toBe(50)
+  })
+
+  it('gives from a sample about the interval of all rows', async () => {
+    const scorer = classificationScorer(twoNormals(20_000, new Rng(8)))
+    const options = { replicates: 400, seed: 1 }
+    const [all, sampled] = [await bootstrap(scorer, options), await bootstrap(scorer, { ...options, mostRows: 4000 })]
+    for (const name of scorer.names) {
+      expect(sampled[name]!.value).toBe(all[name]!.value)
+      const ratio = (sampled[name]!.high - sampled[name]!.low) / (all[name]!.high - all[name]!.low)
+      expect(ratio, name).toBeGreaterThan(0.8)
+      expect(ratio, name).toBeLessThan(1.25)
+    }
+    const chosen = sampleRows(1000, 100, new Rng(1))
+    expect(new Set(chosen).size).toBe(100)
+    expect(Math.abs(chosen.reduce((sum, row) => sum + row, 0) / 100 - 500)).toBeLessThan(100)
   })
 
   it('skips replicates that cannot have the metric', async () => {

@@ -16,6 +16,8 @@ export interface BootstrapOptions {
   /** Base weights of the rows; 1 each if absent. */
   readonly weights?: Float64Array | undefined
   readonly signal?: AbortSignal | undefined
+  /** Rows that are resampled; of more, a sample of so many. 100,000 if absent. */
+  readonly mostRows?: number | undefined
 }
 
 /** Milliseconds of work between two looks at the event loop. */
@@ -24,11 +26,14 @@ const SLICE = 8
 const BUDGET = 2e8
 /** Fewer replicates than this do not carry a 95 % interval. */
 const FEWEST = 200
+/** Rows that are resampled; of more, a random sample of this size. */
+export const MOST_ROWS = 100_000
 const STREAM = 0x626f6f74 // 'boot'
 
 /** The replicates that `wanted` comes to on rows so many that all would take minutes: never under 200. */
-export function affordableReplicates(wanted: number, rows: number, passes: number): number {
-  return Math.min(wanted, Math.max(FEWEST, Math.floor(BUDGET / Math.max(1, rows * (passes + 1)))))
+export function affordableReplicates(wanted: number, scorer: Scorer, mostRows = MOST_ROWS): number {
+  const rows = Math.min(scorer.rows, mostRows)
+  return Math.min(wanted, Math.max(FEWEST, Math.floor(BUDGET / Math.max(1, rows * (scorer.passes + 1)))))
 }
 
 /**
@@ -37,15 +42,12 @@ export function affordableReplicates(wanted: number, rows: number, passes: numbe
  * interval is widened to Wilson's for that many rows (for ROC-AUC an upper bound: Cortes and Mohri, NIPS 2004).
  */
 export async function bootstrap(scorer: Scorer, options: BootstrapOptions): Promise<Record<string, Score>> {
-  const base = options.weights ?? new Float64Array(scorer.rows).fill(1)
-  const point = new Float64Array(scorer.names.length)
-  scorer.score(base, point)
-  const draws = await replicate([scorer], base, options)
+  const [replicated] = await replicate([scorer], options)
   const scores: Record<string, Score> = {}
   scorer.names.forEach((name, m) => {
-    const value = point[m]!
+    const value = replicated!.point[m]!
     if (!Number.isFinite(value)) return
-    scores[name] = widen(interval(value, draws[0]![m]!), scorer.evidence[m]!)
+    scores[name] = widen(interval(value, replicated!.draws[m]!), scorer.evidence[m]!)
   })
   return scores
 }
@@ -59,31 +61,43 @@ export async function pairedBootstrap(
   second: Scorer,
   options: BootstrapOptions,
 ): Promise<Record<string, Score>> {
-  const base = options.weights ?? new Float64Array(first.rows).fill(1)
-  const [a, b] = [new Float64Array(first.names.length), new Float64Array(first.names.length)]
-  first.score(base, a)
-  second.score(base, b)
-  const [left, right] = await replicate([first, second], base, options)
+  const [left, right] = await replicate([first, second], options)
   const differences: Record<string, Score> = {}
   first.names.forEach((name, m) => {
-    const value = a[m]! - b[m]!
+    const value = left!.point[m]! - right!.point[m]!
     if (!Number.isFinite(value)) return
+    const others = right!.draws[m]!
     differences[name] = interval(
       value,
-      left![m]!.map((x, r) => x - right![m]![r]!),
+      left!.draws[m]!.map((x, r) => x - others[r]!),
     )
   })
   return differences
 }
 
-/** Values of each scorer and metric in every replicate: [scorer][metric][replicate]. */
-async function replicate(
-  scorers: readonly Scorer[],
-  base: Float64Array,
-  { replicates, seed, signal }: BootstrapOptions,
-): Promise<Float64Array[][]> {
+interface Replicated {
+  /** The metrics on all rows. */
+  readonly point: Float64Array
+  /** [metric][replicate] */
+  readonly draws: readonly Float64Array[]
+}
+
+/**
+ * Draws the replicates, the same rows for every scorer. Of more than `mostRows` rows a random sample is resampled and
+ * its deviations shrunk by sqrt(sample / rows), the rate of all these metrics (m out of n: Bickel, Götze and van Zwet,
+ * 1997): the interval of a million rows is then known to a few per cent of its own, very small, width.
+ */
+async function replicate(full: readonly Scorer[], options: BootstrapOptions): Promise<Replicated[]> {
+  const { replicates, seed, signal, mostRows = MOST_ROWS } = options
+  const all = full[0]!.rows
+  const allWeights = options.weights ?? new Float64Array(all).fill(1)
+  const points = full.map((scorer) => valuesOf(scorer, allWeights))
+
+  const some = all > mostRows ? sampleRows(all, mostRows, new Rng(seed, STREAM, 1)) : undefined
+  const scorers = some === undefined ? full : full.map((scorer) => scorer.subset(some))
+  const base = some === undefined ? allWeights : Float64Array.from(some, (row) => allWeights[row]!)
   const rows = base.length
-  const values = scorers.map((scorer) => scorer.names.map(() => new Float64Array(replicates)))
+  const draws = scorers.map((scorer) => scorer.names.map(() => new Float64Array(replicates)))
   const outs = scorers.map((scorer) => new Float64Array(scorer.names.length))
   const weights = new Float64Array(rows)
   const rng = new Rng(seed, STREAM)
@@ -97,14 +111,35 @@ async function replicate(
     scorers.forEach((scorer, s) => {
       const out = outs[s]!
       scorer.score(weights, out)
-      for (let m = 0; m < out.length; m++) values[s]![m]![r] = out[m]!
+      for (let m = 0; m < out.length; m++) draws[s]![m]![r] = out[m]!
     })
     if (performance.now() - resumed < SLICE) continue
     if (signal?.aborted === true) throw new MillraceError('MR_CANCELLED', 'interrupted while scoring the model')
     await nextTurn()
     resumed = performance.now()
   }
-  return values
+  const shrink = Math.sqrt(rows / all)
+  return scorers.map((scorer, s) => {
+    const point = points[s]!
+    if (some === undefined) return { point, draws: draws[s]! }
+    const centre = valuesOf(scorer, base)
+    return { point, draws: draws[s]!.map((metric, m) => metric.map((x) => point[m]! + (x - centre[m]!) * shrink)) }
+  })
+}
+
+function valuesOf(scorer: Scorer, weights: Float64Array): Float64Array {
+  const out = new Float64Array(scorer.names.length)
+  scorer.score(weights, out)
+  return out
+}
+
+/** `size` of the row numbers 0 … rows - 1, rising, each set equally likely (Knuth's algorithm S). */
+export function sampleRows(rows: number, size: number, rng: Rng): Uint32Array {
+  const chosen = new Uint32Array(Math.min(rows, size))
+  let found = 0
+  for (let row = 0; row < rows && found < chosen.length; row++)
+    if (rng.uniform() * (rows - row) < chosen.length - found) chosen[found++] = row
+  return chosen
 }
 
 /** The 2.5 and 97.5 % points (interpolated) of the replicates that have a value; always around the estimate. */

@@ -65,7 +65,7 @@ async function compare(
   if (!candidate.names.includes(metric))
     throw new MillraceError('MR_GATE_METRIC', `${JSON.stringify(metric)} is not among ${candidate.names.join(', ')}`)
   checkWeights('test rows', candidate.rows, weights)
-  const replicates = affordableReplicates(question.replicates, candidate.rows, 2 * candidate.passes)
+  const replicates = affordableReplicates(question.replicates, { ...candidate, passes: 2 * candidate.passes })
   const difference = (await pairedBootstrap(candidate, champion, { ...question, replicates }))[metric]
   const value = pointScores(champion, weights)[metric]
   return difference === undefined || value === undefined ? undefined : { value, difference }

@@ -5,14 +5,22 @@
 import type { EvaluationDocument, Score } from '../core/documents.js'
 import { Rng } from '../core/rng.js'
 import type { RecordBatch } from '../core/table.js'
-import { affordableReplicates, bootstrap } from './bootstrap.js'
+import { affordableReplicates, bootstrap, MOST_ROWS, sampleRows } from './bootstrap.js'
 import { calibrate } from './calibration.js'
 import { checkClassified, checkPredicted, checkWeights } from './check.js'
 import { precisionRecallCurve, rocCurve } from './curves.js'
 import { gateMetric } from './gate.js'
 import { confusionMatrix } from './metrics.js'
 import { rankRows, type Ranking } from './ranking.js'
-import { classColumn, classificationScorer, decide, regressionScorer, type Scorer } from './scorer.js'
+import {
+  classColumn,
+  classificationScorer,
+  decide,
+  pickModel,
+  pickRows,
+  regressionScorer,
+  type Scorer,
+} from './scorer.js'
 import { sliceRows, type Slice } from './slices.js'
 import { chooseThreshold, type ThresholdRule } from './threshold.js'
 
@@ -61,7 +69,9 @@ export interface RegressionInput extends CommonInput {
 }
 
 const SLICE_REPLICATES = 400
+const SLICE_ROWS = 20_000
 const SCATTER_POINTS = 500
+const SCATTER_STREAM = 0x73636174 // 'scat'
 
 /**
  * Scores a classifier. Metrics that the test rows cannot give (one class only, …) are left out, with the reason in
@@ -85,7 +95,7 @@ export async function evaluateClassification(input: ClassificationInput): Promis
   const predicted = decide(probabilities, k, positive, threshold?.value)
   const model = { labels, probabilities, predicted, classes: k, positive }
   const scorer = classificationScorer(model, undefined, ranking)
-  const replicates = affordableReplicates(input.bootstrap, labels.length, scorer.passes)
+  const replicates = affordableReplicates(input.bootstrap, scorer)
   const metrics = await bootstrap(scorer, { ...input, replicates })
   noteClasses(input, positive, metrics, notes)
 
@@ -98,16 +108,10 @@ export async function evaluateClassification(input: ClassificationInput): Promis
     positive: positive === undefined ? undefined : classes[positive]!,
   } as const
   const metric = gateMetric(input.metric, task, positive === undefined ? undefined : share(labels, positive, weights))
+  const ranked = metric === 'roc_auc' || metric === 'average_precision' || metric === 'recall' || metric === 'f1'
   const slices = await scoreSlices(input, metric, notes, (rows) => {
-    const part = {
-      ...model,
-      labels: labels.filter((_, row) => rows.has(row)),
-      predicted: predicted.filter((_, row) => rows.has(row)),
-      probabilities: probabilities.filter((_, i) => rows.has(Math.floor(i / k))),
-    }
-    const single = part.labels.every((label) => label === part.labels[0])
-    const ranked = metric === 'roc_auc' || metric === 'average_precision' || metric === 'recall' || metric === 'f1'
-    return classificationScorer(part, [single && ranked ? 'accuracy' : metric])
+    const single = rows.every((row) => labels[row] === labels[rows[0]!])
+    return classificationScorer(pickModel(model, rows), [single && ranked ? 'accuracy' : metric])
   })
   return {
     split: 'test',
@@ -126,7 +130,7 @@ export async function evaluateClassification(input: ClassificationInput): Promis
     slices,
     ...(input.weightsDescription === undefined ? {} : { weights: input.weightsDescription }),
     baseline: constantClass(input, positive),
-    bootstrap: method(input.bootstrap, replicates),
+    bootstrap: method(input.bootstrap, replicates, scorer.rows),
     ...(notes.length === 0 ? {} : { notes }),
   }
 }
@@ -138,15 +142,12 @@ export async function evaluateRegression(input: RegressionInput): Promise<Evalua
   checkWeights('test rows', actual.length, weights)
   const notes: string[] = []
   const scorer = regressionScorer(actual, predicted)
-  const replicates = affordableReplicates(input.bootstrap, actual.length, scorer.passes)
+  const replicates = affordableReplicates(input.bootstrap, scorer)
   const metrics = await bootstrap(scorer, { ...input, replicates })
   if (metrics['r2'] === undefined) notes.push('r2 is left out: all true values of the test rows are the same')
   const metric = gateMetric(input.metric, { kind: 'regression' })
   const slices = await scoreSlices(input, metric, notes, (rows) =>
-    regressionScorer(
-      actual.filter((_, row) => rows.has(row)),
-      predicted.filter((_, row) => rows.has(row)),
-    ),
+    regressionScorer(pickRows(actual, rows) as Float64Array, pickRows(predicted, rows)),
   )
   const constant = regressionScorer(actual, new Float64Array(actual.length).fill(input.trainingMean))
   return {
@@ -154,14 +155,14 @@ export async function evaluateRegression(input: RegressionInput): Promise<Evalua
     rows: actual.length,
     task: { kind: 'regression' },
     metrics,
-    scatter: sample(actual.length, SCATTER_POINTS, input.seed).map((row) => ({
+    scatter: Array.from(sampleRows(actual.length, SCATTER_POINTS, new Rng(input.seed, SCATTER_STREAM)), (row) => ({
       actual: actual[row]!,
       predicted: predicted[row]!,
     })),
     slices,
     ...(input.weightsDescription === undefined ? {} : { weights: input.weightsDescription }),
     baseline: pointScores(constant, weights),
-    bootstrap: method(input.bootstrap, replicates),
+    bootstrap: method(input.bootstrap, replicates, scorer.rows),
     ...(notes.length === 0 ? {} : { notes }),
   }
 }
@@ -236,17 +237,16 @@ async function scoreSlices(
   input: CommonInput,
   metric: string,
   notes: string[],
-  scorerOf: (rows: ReadonlySet<number>) => Scorer,
+  scorerOf: (rows: Uint32Array) => Scorer,
 ): Promise<Evaluation['slices']> {
   if (input.slices === undefined) return []
   const scored: Evaluation['slices'][number][] = []
   const without: Slice[] = []
   for (const slice of sliceRows(input.slices.rows, input.slices.columns)) {
-    const rows = new Set(slice.rows)
-    const scorer = scorerOf(rows)
-    const weights = input.weights?.filter((_, row) => rows.has(row))
-    const replicates = affordableReplicates(Math.min(input.bootstrap, SLICE_REPLICATES), scorer.rows, scorer.passes)
-    const scores = await bootstrap(scorer, { ...input, weights, replicates })
+    const scorer = scorerOf(slice.rows)
+    const weights = input.weights === undefined ? undefined : (pickRows(input.weights, slice.rows) as Float64Array)
+    const replicates = affordableReplicates(Math.min(input.bootstrap, SLICE_REPLICATES), scorer, SLICE_ROWS)
+    const scores = await bootstrap(scorer, { ...input, weights, replicates, mostRows: SLICE_ROWS })
     const name = scores[metric] === undefined ? scorer.names[0]! : metric
     const score = scores[name]
     if (score === undefined) without.push(slice)
@@ -266,22 +266,16 @@ function share(labels: Int32Array, positive: number, weights: Float64Array | und
   return of / all
 }
 
-function method(wanted: number, replicates: number): NonNullable<Evaluation['bootstrap']> {
-  const fewer = replicates < wanted ? ` (${wanted} were asked for; so many rows make that too long)` : ''
+function method(wanted: number, replicates: number, rows: number): NonNullable<Evaluation['bootstrap']> {
+  const fewer = replicates < wanted ? ` (${wanted} were asked for; with so many rows that takes too long)` : ''
+  const sampled = rows > MOST_ROWS ? ` of a sample of ${MOST_ROWS} rows, scaled to all ${rows}` : ''
   return {
     replicates,
     sliceReplicates: Math.min(replicates, SLICE_REPLICATES),
-    method: `95 % percentile bootstrap over rows, ${replicates} replicates${fewer}; at 0, 1 or under 10 rows, Wilson's`,
+    method:
+      `95 % percentile bootstrap over rows, ${replicates} replicates${fewer}${sampled}; ` +
+      "at 0, at 1 or with under 10 rows, Wilson's interval",
   }
-}
-
-/** `size` of the row numbers 0 … rows - 1, rising, each set equally likely (Knuth's algorithm S). */
-function sample(rows: number, size: number, seed: number): number[] {
-  const rng = new Rng(seed, 0x73636174) // 'scat'
-  const chosen: number[] = []
-  for (let row = 0; row < rows && chosen.length < size; row++)
-    if (rng.uniform() * (rows - row) < size - chosen.length) chosen.push(row)
-  return chosen
 }
 
 const show = (name: string) => JSON.stringify(name)

@@ -20,6 +20,8 @@ export interface Scorer {
   readonly passes: number
   /** Writes one value a name into `out`; NaN where the weighted rows cannot give it. */
   score(weights: Float64Array, out: Float64Array): void
+  /** The same for some of the rows. */
+  subset(rows: Uint32Array): Scorer
 }
 
 export interface Classified {
@@ -108,6 +110,7 @@ export function classificationScorer(
       value['brier'] = square / all
       for (let m = 0; m < names.length; m++) out[m] = value[names[m]!]!
     },
+    subset: (some) => classificationScorer(pickModel(model, some), names),
   }
 }
 
@@ -150,6 +153,7 @@ export function regressionScorer(actual: Float64Array, predicted: Float32Array |
       out[1] = rmse
       out[2] = r2
     },
+    subset: (some) => regressionScorer(pickRows(actual, some) as Float64Array, pickRows(predicted, some)),
   }
 }
 
@@ -172,4 +176,27 @@ export function decide(
     decided[i] = best
   }
   return decided
+}
+
+/** The given rows of a row-major array, in their order. */
+export function pickRows(
+  values: Float32Array | Float64Array,
+  rows: Uint32Array,
+  width = 1,
+): Float32Array | Float64Array {
+  const size = rows.length * width
+  const out = values instanceof Float32Array ? new Float32Array(size) : new Float64Array(size)
+  for (let i = 0; i < rows.length; i++)
+    for (let c = 0; c < width; c++) out[i * width + c] = values[rows[i]! * width + c]!
+  return out
+}
+
+/** A model's answers on some of the rows. */
+export function pickModel(model: Classified, rows: Uint32Array): Classified {
+  return {
+    ...model,
+    labels: Int32Array.from(rows, (row) => model.labels[row]!),
+    predicted: Int32Array.from(rows, (row) => model.predicted[row]!),
+    probabilities: pickRows(model.probabilities, rows, model.classes),
+  }
 }
