@@ -96,7 +96,7 @@ function dataLines({ columns, label }: Look, proposal: Proposal, facts: FileFact
     ...(ranges.length === 0
       ? []
       : ['    value_ranges:  # drawn wide around this data; rows outside are put aside, with the reason']),
-    ...ranges.map(({ name, low, high }) => `      ${scalar(name)}: [${number(low)}, ${number(high)}]`),
+    ...ranges.map(({ name, low, high }) => `      ${mapKey(name)}: [${number(low)}, ${number(high)}]`),
     ...(rangesLeftOut > 0 ? [`      # and ${rangesLeftOut} more columns of numbers, without a range`] : []),
     `    min_records: ${minRecords}  # half of what was here`,
     '',
@@ -139,11 +139,17 @@ function scoreLines({ task }: Look): string[] {
 
 /** A text as a YAML scalar, plain where it cannot be taken for anything else. */
 export function scalar(text: string): string {
+  return mapKey(text).replaceAll('${', () => '$${')
+}
+
+/** The same as a key of a map, in which `${` stands for itself. */
+function mapKey(text: string): string {
   const isPlain = /^[A-Za-z_][A-Za-z0-9_]*(?:[./-][A-Za-z0-9_]+)*$/.test(text)
   if (isPlain && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(text)) return text
-  return JSON.stringify(text)
-    .replaceAll('${', () => '$${')
-    .replace(/[\u007f-\u009f\u2028\u2029\ufeff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return JSON.stringify(text).replace(
+    /[\u007f-\u009f\u2028\u2029\ufeff]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 /** Text from the data in a comment: one line, whatever it holds. */

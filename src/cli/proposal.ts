@@ -31,8 +31,15 @@ export interface Choice<T> {
   readonly reason: string
 }
 
+export interface Excluded {
+  readonly name: string
+  readonly reason: string
+  /** One value or none, so nothing to learn from; else an identifier. */
+  readonly isConstant: boolean
+}
+
 export interface Proposal {
-  readonly exclude: readonly { readonly name: string; readonly reason: string }[]
+  readonly exclude: readonly Excluded[]
   readonly positive: Choice<string> | undefined
   readonly entity: Choice<string> | undefined
   readonly timestamp: Choice<string> | undefined
@@ -97,7 +104,10 @@ export async function lookAt(
 /** The pipeline for a table; a pure function, the same for the same look. */
 export function propose(look: Look): Proposal {
   const { rows, columns, label, classes } = look
-  const exclude = columns.filter((column) => column !== label).flatMap((column) => excluded(column, rows))
+  const others = columns.filter((column) => column !== label)
+  const found = others.flatMap((column) => excluded(column, rows))
+  // a table of one column of numbers beside the label: better a poor feature than none
+  const exclude = found.length < others.length ? found : found.filter(({ isConstant }) => isConstant)
   const out = new Set(exclude.map(({ name }) => name))
   const timestamp = timeColumn(columns.filter((column) => column !== label && !out.has(column.name)))
   const entity = entityColumn(columns, rows, out)
@@ -126,14 +136,21 @@ export function propose(look: Look): Proposal {
   }
 }
 
-function excluded({ name, type, distinct, missing, min, max }: ColumnLook, rows: number) {
-  if (distinct === 0) return [{ name, reason: 'it holds no value' }]
-  if (distinct === 1 && missing === 0) return [{ name, reason: 'it is the same in every row' }]
+/** Why a column is of no use as a feature; [] if it is. */
+function excluded({ name, type, distinct, missing, min, max }: ColumnLook, rows: number): readonly Excluded[] {
+  if (distinct === 0) return [{ name, reason: 'it holds no value', isConstant: true }]
+  if (distinct === 1 && missing === 0) return [{ name, reason: 'it is the same in every row', isConstant: true }]
   if (rows < FEW_ROWS || missing > 0 || distinct < rows) return []
-  if (type === 'text') return [{ name, reason: 'it is different in every row: an identifier' }]
-  const isRunning = min !== undefined && max !== undefined && max - min === rows - 1
+  if (type === 'text') return [{ name, reason: 'it is different in every row: an identifier', isConstant: false }]
+  const isRunning = (min === 0 || min === 1) && max === min + rows - 1
   if (type === 'integer' && (isRunning || isKeyName(name)))
-    return [{ name, reason: `it is different in every row${isRunning ? ', a running number' : ': an identifier'}` }]
+    return [
+      {
+        name,
+        reason: `it is different in every row${isRunning ? ', a running number' : ': an identifier'}`,
+        isConstant: false,
+      },
+    ]
   return []
 }
 

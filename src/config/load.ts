@@ -81,7 +81,9 @@ function load(
   const [first, ...later] = trees
   const isReadable = parsed.every((part) => !part.broken) && first !== undefined
   const result = isReadable ? validate(later.reduce(merge, first)) : undefined
-  const all = [...faults, ...(result?.faults ?? [])]
+  const all = [...faults, ...(result?.faults ?? [])].sort(
+    byPlace([...texts.map(({ file }) => file), ...(options.set ?? []).map(overridePlace)]),
+  )
   if (all.length > 0 || !result?.config) throw together(all)
   const places: Places = result.places
   return {
@@ -92,9 +94,20 @@ function load(
   }
 }
 
+const overridePlace = (argument: string): string => `--set ${argument}`
+
+/** Faults in the order in which a person reads: file by file, from top to bottom. */
+function byPlace(files: readonly string[]): (a: MillraceError, b: MillraceError) => number {
+  const rank = ({ at }: MillraceError) => [at ? files.indexOf(at.file) : -1, at?.line ?? 0, at?.column ?? 0] as const
+  return (a, b) => {
+    const [x, y] = [rank(a), rank(b)]
+    return x[0] - y[0] || x[1] - y[1] || x[2] - y[2]
+  }
+}
+
 /** `training.batch_size=512`; a name that holds dots stands in double quotes. */
 function parseOverride(argument: string, env: Readonly<Record<string, string | undefined>>) {
-  const at = { file: `--set ${argument}`, line: 1, column: 1 }
+  const at = { file: overridePlace(argument), line: 1, column: 1 }
   const match = /^((?:"[^"]*"|[^"=])+)=(.*)$/s.exec(argument)
   const path = match?.[1] === undefined ? [] : segments(match[1])
   if (!match || path.some((segment) => segment === '' || segment === '__proto__')) {

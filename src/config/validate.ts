@@ -34,7 +34,7 @@ export class Places {
 export interface Validated {
   readonly config: PipelineConfig | undefined
   readonly places: Places
-  /** In the order of the files, each with its place. */
+  /** Each with its place. */
   readonly faults: readonly MillraceError[]
 }
 
@@ -58,8 +58,6 @@ export function validate(tree: Tree): Validated {
       .find((found) => found !== undefined)
     faults.push(invalid(fault.message, at ?? places.key([]), fault.hint))
   }
-  const order = (fault: MillraceError) => (fault.at?.line ?? 0) * 10_000 + (fault.at?.column ?? 0)
-  faults.sort((a, b) => (a.at?.file === b.at?.file ? order(a) - order(b) : 0))
   return { config: result.success && faults.length === 0 ? result.data : undefined, places, faults }
 }
 
@@ -91,7 +89,7 @@ function describe(issue: $ZodIssue, raw: unknown, places: Places): MillraceError
       return invalid(
         `unknown key ${JSON.stringify(name)} ${where}${suggestion === undefined ? '' : `: did you mean ${suggestion}?`}`,
         places.key(path),
-        `known ${where}: ${known.join(', ')}`,
+        suggestion === undefined ? `known ${where}: ${known.join(', ')}` : undefined,
       )
     })
   const path = issue.path.map((segment) => (typeof segment === 'number' ? segment : String(segment)))

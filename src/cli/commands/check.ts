@@ -13,7 +13,9 @@ import { listOf, type Call } from '../verb.js'
 export async function run({ args, options, out }: Call): Promise<number> {
   const loaded = loadConfig(listOf(args[0]), { set: listOf(options['set']) })
   const faults = unknownSteps(loaded)
-  if (faults.length > 0)
+  const [only, more] = faults
+  if (only && !more) throw only
+  if (more)
     throw new MillraceError('MR_CONFIG_INVALID', `the file names ${faults.length} unknown steps`, { others: faults })
   const machine = await detectMachine()
   const plan = planForMachine(loaded.config, machine, loaded.positionOf)
