@@ -56,7 +56,7 @@ export type TrainEvent =
       readonly loss: number
     }
   | { readonly kind: 'checkpoint'; readonly epoch: number; readonly state: Uint8Array }
-  /** Something a person should know, e.g. that there are no validation rows; not part of the result. */
+  /** Something a person should know, e.g. that there are no validation rows; not part of the result, and no answer stops. */
   | { readonly kind: 'note'; readonly message: string }
 
 export interface TrainedModel {

@@ -6,7 +6,7 @@ import { summarizeLabels, type LabelSummary } from '../job.js'
 import { EpochOrder, orderGeometry } from '../order.js'
 import { ShardReader } from '../shard-reader.js'
 import type { TrainEvent, TrainedModel, TrainJob } from '../trainer.js'
-import { evaluateSplit } from './evaluate.js'
+import { type Evaluated, evaluateSplit } from './evaluate.js'
 import { initialWeights } from './network.js'
 import { learningRate } from './optimizer.js'
 import { EvaluationSession, TrainingSession } from './sessions.js'
@@ -98,42 +98,9 @@ class Fit {
     const started = performance.now()
     const { job, host } = this
     const state = this.#state
-    const epoch = state.position.epoch
-    this.#filler.begin(epoch)
-    let total = 0
-    let weight = 0
-    for (let step = 0; step < this.#stepsPerEpoch && !this.#stopped;) {
-      this.#throwIfCancelled()
-      const steps = Math.min(this.#callSteps, this.#stepsPerEpoch - step)
-      const weights = this.#filler.fill(step, steps, state.steps)
-      const called = performance.now()
-      const result = await training.run(state, this.#filler.block, steps)
-      this.#adapt(steps, performance.now() - called)
-      for (let i = 0; i < steps; i++) {
-        const loss = result.losses[i] as number
-        if (!Number.isFinite(loss)) throw this.#diverged('training', loss, epoch, state.steps + i)
-        total += loss * (weights[i] as number)
-        weight += weights[i] as number
-      }
-      state.parameters = result.parameters
-      state.first = result.first
-      state.second = result.second
-      state.steps += steps
-      step += steps
-      state.position = { seed: job.seed, epoch, step }
-      const rows = Math.min(step * this.#filler.batch, job.train.rows)
-      await this.#reportSteps(epoch, rows, total / weight)
-    }
-    this.#throwIfCancelled()
-    const trainLoss = weight > 0 ? total / weight : 0
-    const scale = {
-      mean: this.labels.mean,
-      scale: this.labels.scale,
-      ...(job.params.classWeights === undefined ? {} : { classWeights: job.params.classWeights }),
-    }
-    const cancelled = (): boolean => host.cancelled()
-    const found = await evaluateSplit(evaluation, state.parameters, this.validation, job.network, scale, cancelled)
-    this.#throwIfCancelled()
+    const { epoch } = state.position
+    const trainLoss = await this.#trainEpoch(training, epoch)
+    const found = await this.#validate(evaluation)
     const validationLoss = found.weight > 0 ? found.loss : trainLoss
     if (!Number.isFinite(validationLoss)) throw this.#diverged('validation', validationLoss, epoch, state.steps)
     const best = validationLoss < state.bestLoss
@@ -148,11 +115,49 @@ class Fit {
     }
     state.history = [...state.history, record]
     state.position = { seed: job.seed, epoch: epoch + 1, step: 0 }
-    this.#stopped = (await host.report({ kind: 'epoch', record, best })) === 'stop' || this.#stopped
+    if ((await host.report({ kind: 'epoch', record, best })) === 'stop') this.#stopped = true
     const { checkpointEvery } = job.params
     if (this.#stopped || checkpointEvery === 0 || epoch % checkpointEvery !== 0) return
     const answer = await host.report({ kind: 'checkpoint', epoch, state: encodeCheckpoint(job, state) })
     this.#stopped = answer === 'stop'
+  }
+
+  /** All steps of an epoch, or those before a 'stop'. The mean loss of its rows, each before its own step's update. */
+  async #trainEpoch(training: TrainingSession, epoch: number): Promise<number> {
+    const state = this.#state
+    const { seed, train } = this.job
+    this.#filler.begin(epoch)
+    let total = 0
+    let weight = 0
+    for (let step = 0; step < this.#stepsPerEpoch && !this.#stopped;) {
+      this.#throwIfCancelled()
+      const steps = Math.min(this.#callSteps, this.#stepsPerEpoch - step)
+      const weights = this.#filler.fill(step, steps, state.steps)
+      const called = performance.now()
+      const { losses, ...vectors } = await training.run(state, this.#filler.block, steps)
+      this.#adapt(steps, performance.now() - called)
+      for (let i = 0; i < steps; i++) {
+        const loss = losses[i] as number
+        if (!Number.isFinite(loss)) throw this.#diverged('training', loss, epoch, state.steps + i + 1)
+        total += loss * (weights[i] as number)
+        weight += weights[i] as number
+      }
+      step += steps
+      Object.assign(state, vectors, { steps: state.steps + steps, position: { seed, epoch, step } })
+      await this.#reportSteps(epoch, Math.min(step * this.#filler.batch, train.rows), weight > 0 ? total / weight : 0)
+    }
+    return weight > 0 ? total / weight : 0
+  }
+
+  async #validate(evaluation: EvaluationSession): Promise<Evaluated> {
+    const { network, params } = this.job
+    const { mean, scale } = this.labels
+    const labels = { mean, scale, ...(params.classWeights === undefined ? {} : { classWeights: params.classWeights }) }
+    const cancelled = (): boolean => this.host.cancelled()
+    const { parameters } = this.#state
+    const found = await evaluateSplit(evaluation, parameters, this.validation, network, labels, cancelled)
+    this.#throwIfCancelled()
+    return found
   }
 
   async #reportSteps(epoch: number, rows: number, loss: number): Promise<void> {

@@ -68,14 +68,18 @@ export class StepFiller {
 
   /**
    * Steps `step` … of the epoch, `done` being the steps of all epochs before them. Gives each step's weight: the sum
-   * of its rows' class weights. A last step that is not full keeps what is in the block, at weight 0.
+   * of its rows' class weights. A last step that is not full is filled up with zeros, at weight 0.
    */
   fill(step: number, steps: number, done: number): Float64Array {
     const { batch } = this
     const first = step * batch
     const rows = Math.min(steps * batch, this.job.train.rows - first)
     this.reader.take(first, rows, this.#rows)
-    const { labels } = this.block
+    const { numeric, categories, labels } = this.block
+    const { network } = this.job
+    numeric.fill(0, rows * network.numeric, steps * batch * network.numeric)
+    categories.fill(0, rows * network.categories.length, steps * batch * network.categories.length)
+    labels.fill(0, rows, steps * batch)
     if (labels instanceof Float32Array)
       for (let i = 0; i < rows; i++) labels[i] = ((labels[i] as number) - this.labels.mean) / this.labels.scale
     const totals = this.#weigh(rows, steps)
