@@ -70,7 +70,8 @@ const last = (model: TrainedModel): TrainedModel['epochs'][number] =>
   model.epochs.at(-1) as TrainedModel['epochs'][number]
 
 export function trainerConformance(name: string, make: () => Trainer): void {
-  describe(`trainer ${name}`, () => {
+  // most of the time is the start of threads, which a busy machine stretches
+  describe(`trainer ${name}`, { timeout: 120_000 }, () => {
     const fit = async (
       given: Given,
       report: (event: TrainEvent) => Promise<'continue' | 'stop'> = async () => 'continue',
