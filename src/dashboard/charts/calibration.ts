@@ -29,14 +29,14 @@ export function calibrationChart(data: CalibrationData): Markup {
       yAxis(y, left, right),
       xAxis(x, bottom),
       bins.map((b) => {
-        const h = (b.count / most) * 54
-        return markup`<rect class="f0 count" x="${at(x(b.predicted) - 5)}" y="${at(bottom - h)}" width="10" height="${at(h)}"/>`
+        const h = (b.count / most) * 40
+        return markup`<rect class="f0 count" x="${at(x(b.predicted) - 4)}" y="${at(bottom - h)}" width="8" height="${at(h)}"/>`
       }),
       markup`<path class="rule" d="M${at(left)} ${at(bottom)}L${at(right)} ${at(top)}"/>`,
       markup`<path class="line s1" d="${path(points)}"/>`,
       bins.map(
         (b, i) =>
-          markup`<circle class="f1" cx="${at(points[i]?.[0] ?? 0)}" cy="${at(points[i]?.[1] ?? 0)}" r="${at(3 + 5 * Math.sqrt(b.count / most))}"><title>
+          markup`<circle class="f1" cx="${at(points[i]?.[0] ?? 0)}" cy="${at(points[i]?.[1] ?? 0)}" r="${at(3 + 2.5 * Math.sqrt(b.count / most))}"><title>
               predicted ${percent(b.predicted)}, observed ${percent(b.observed)}, ${count(b.count)} rows
             </title></circle>`,
       ),

@@ -9,11 +9,11 @@ import { scatterChart } from '../charts/scatter.js'
 import { count, number, percent, score } from '../format.js'
 import { markup, type Content } from '../html.js'
 import { figure, name, table, type Section } from '../page.js'
-import { isLoss, metricName } from './metrics.js'
+import { inReadingOrder, isLoss, metricName } from './metrics.js'
 
 export function evaluationSection(evaluation: EvaluationDocument | undefined): Section | undefined {
   if (!evaluation) return undefined
-  const metrics = Object.entries(evaluation.metrics)
+  const metrics = inReadingOrder(evaluation.metrics)
   const unit = metrics.filter(([m, s]) => !isLoss(m) && s.value >= -1 && s.value <= 1)
   const errors = metrics.filter(([m, s]) => (m === 'mae' || m === 'rmse') && Number.isFinite(s.value))
   return {
@@ -249,7 +249,6 @@ function parity(evaluation: EvaluationDocument): Content {
   return markup`<h3>Parity</h3>
     <p>
       <span class="tag ${same ? 'good' : 'bad'}">${same ? 'same answers' : 'different answers'}</span> The served file
-      and the batch path were compared on ${count(p.rows)} rows; predictions differ by at most
-      ${number(p.maxDifference, 2)} (allowed: ${number(p.tolerance, 2)}).
+      and the batch path were compared on ${count(p.rows)} rows; ${p.maxDifference === 0 ? 'predictions are equal to the last bit' : `predictions differ by at most ${number(p.maxDifference, 2)} (allowed: ${number(p.tolerance, 2)})`}.
     </p>`
 }

@@ -1,18 +1,26 @@
 /** Names of metrics for people, and which way is better. */
 
+/** In the order in which a reader wants them. */
 const NAMES: Readonly<Record<string, string>> = {
-  accuracy: 'Accuracy',
-  log_loss: 'Log loss',
   roc_auc: 'ROC-AUC',
   average_precision: 'Average precision',
+  accuracy: 'Accuracy',
+  balanced_accuracy: 'Balanced accuracy',
+  f1: 'F1',
   precision: 'Precision',
   recall: 'Recall',
-  f1: 'F1',
-  mae: 'Mean absolute error',
-  rmse: 'Root mean squared error',
-  r2: 'R²',
+  log_loss: 'Log loss',
   brier: 'Brier score',
-  balanced_accuracy: 'Balanced accuracy',
+  r2: 'R²',
+  rmse: 'Root mean squared error',
+  mae: 'Mean absolute error',
+}
+
+/** Entries by metric in reading order; unknown metrics last, by name. */
+export function inReadingOrder<T>(metrics: Readonly<Record<string, T>>): [metric: string, value: T][] {
+  const known = Object.keys(NAMES)
+  const place = (metric: string) => (known.includes(metric) ? known.indexOf(metric) : known.length)
+  return Object.entries(metrics).sort(([a], [b]) => place(a) - place(b) || (a < b ? -1 : 1))
 }
 
 export function metricName(metric: string): string {
