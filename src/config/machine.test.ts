@@ -47,7 +47,8 @@ describe('the plan for a machine', () => {
 
   it('keeps to the limits that the file sets', () => {
     const text = local.replace('data:', 'data:\n  threads: 1\n  memory_limit: 1GiB')
-    expect(planForMachine(fromYaml(text), laptop).effective).toMatchObject({ threads: 1, memoryLimit: 2 ** 30 })
+    expect(planForMachine(fromYaml(text), laptop).effective).toMatchObject({ threads: 2, memoryLimit: 2 ** 30 })
+    expect(planForMachine(fromYaml(text), laptop).notes.join()).toMatch(/data.threads is 1: 2 are used/)
     const wide = local.replace('data:', 'data:\n  threads: 64\n  memory_limit: 1TB')
     const plan = planForMachine(fromYaml(wide), laptop)
     expect(plan.effective).toMatchObject({ threads: 2, memoryLimit: 24e9 })

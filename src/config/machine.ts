@@ -22,6 +22,7 @@ export interface MachinePlan {
   readonly effective: {
     readonly engine: PipelineConfig['data']['engine']
     readonly trainer: 'embedded' | 'torch'
+    /** Of the engine; never fewer than two, see FEWEST_THREADS. */
     readonly threads: number
     /** Bytes for the engine; it spills to disk beyond. */
     readonly memoryLimit: number
@@ -56,7 +57,7 @@ export function planForMachine(
     effective: {
       engine: config.data.engine,
       trainer: config.training.backend === 'torch' ? 'torch' : 'embedded',
-      threads: Math.max(1, Math.min(config.data.threads ?? cores, machine.cpus)),
+      threads: Math.max(FEWEST_THREADS, Math.min(config.data.threads ?? cores, machine.cpus)),
       memoryLimit: Math.floor(Math.min(memory, parseSize(config.resources.memory_per_node))),
       workers: 1,
     },
@@ -92,6 +93,9 @@ function countGpus(): Promise<number> {
     })
   })
 }
+
+/** With one thread DuckDB cuts its files elsewhere: the bytes would differ from those of every other machine. */
+const FEWEST_THREADS = 2
 
 type Asks = (path: string) => boolean
 
@@ -138,6 +142,8 @@ function* dataNotes({ data }: PipelineConfig, machine: Machine, asks: Asks): Ite
     yield 'data.spark.remote: not used, because data.engine is duckdb'
   if (data.threads !== undefined && data.threads > machine.cpus)
     yield `data.threads is ${data.threads}: this machine has ${machine.cpus} cores, so ${machine.cpus} are used`
+  if (data.threads !== undefined && data.threads < FEWEST_THREADS)
+    yield `data.threads is ${data.threads}: ${FEWEST_THREADS} are used, so that files have the same bytes on every machine`
   if (data.memory_limit !== undefined && parseSize(data.memory_limit) > machine.memory)
     yield `data.memory_limit is ${data.memory_limit}: this machine has ${formatSize(machine.memory)}, so that is the limit`
   if (data.file_format !== 'parquet' && data.compression === 'snappy' && asks('data.compression'))
