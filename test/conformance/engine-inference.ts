@@ -217,9 +217,19 @@ export function inferenceConformance(bench: Bench): void {
     it('finds times in texts', async () => {
       expect(await types('t.jsonl', '{"d":"2024-01-01","t":"2024-01-01T00:00:00Z"}\n')).toBe('d date, t timestamp')
     })
-    it('names the line that is broken', async () => {
+    it('says what is broken', async () => {
       expect(await fails('broken.jsonl', '{"a":1}\n{"a":\n')).toMatchObject({ code: 'MR_SOURCE_ROW' })
-      expect(await fails('none.json', '')).toMatchObject({ name: 'MillraceError' })
+      expect(await fails('none.json', '')).toMatchObject({ code: 'MR_SOURCE_EMPTY' })
+      expect(await fails('keyless.json', '[{}, {}]')).toMatchObject({ code: 'MR_SOURCE_EMPTY' })
+      expect(await fails('numbers.json', '[1, 2]')).toMatchObject({ code: 'MR_SOURCE_ROW' })
+      expect(await fails('case.jsonl', '{"a":1}\n{"A":2}\n')).toMatchObject({ code: 'MR_SOURCE_HEADER' })
+    })
+    it('reads objects over several lines, and one column called json', async () => {
+      expect(await values('wide.json', '{"a": 1,\n "b": 2}\n{"a": 3}\n')).toEqual([
+        [1n, 2n],
+        [3n, null],
+      ])
+      expect(await values('json.jsonl', '{"json":1}\n{"json":2}\n')).toEqual([[1n], [2n]])
     })
   })
 

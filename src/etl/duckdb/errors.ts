@@ -39,6 +39,8 @@ function sourceError(message: string, cause: unknown): MillraceError | undefined
       at: { file: json[1] ?? '', line: Number(json[3]), column: Number(json[2]) },
       cause,
     })
+  if (/^Permission Error|^IO Error.*(Permission denied|permission)/.test(message))
+    return new MillraceError('MR_FILE_ACCESS', firstLine(message), { cause })
   const missing = /No files found that match the pattern "(.*)"/.exec(message)
   if (missing !== null) return new MillraceError('MR_FILE_MISSING', `there is no file ${missing[1]}`, { cause })
   const parquet =
@@ -77,7 +79,6 @@ function resourceError(message: string, cause: unknown): MillraceError {
       cause,
       hint: 'raise the memory limit, or give the engine a folder with more space to spill to',
     })
-  if (/Permission denied/.test(message)) return new MillraceError('MR_FILE_ACCESS', firstLine(message), { cause })
   return new MillraceError('MR_ENGINE_FAILED', firstLine(message), { cause })
 }
 

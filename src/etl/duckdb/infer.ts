@@ -113,20 +113,25 @@ function refuseRepeated(path: string, names: readonly string[]): void {
 /** Keys of all objects, in order of first appearance. */
 async function jsonColumns(connection: DuckDBConnection, source: Source): Promise<readonly string[]> {
   const paths = `[${source.paths.map(pathLiteral).join(', ')}]`
-  const described = await connection.runAndReadAll(
-    `DESCRIBE SELECT * FROM read_json(${paths}, format = 'auto', sample_size = -1, maximum_depth = 1, union_by_name = true)`,
+  // not DESCRIBE: it renames keys that differ only in case, and takes numbers and lists for columns
+  const reader = await connection.runAndReadAll(
+    `SELECT k, count_if(k IS NULL) FROM (
+      SELECT r, unnest(ks) AS k, unnest(range(len(ks))) AS i FROM (
+        SELECT row_number() OVER () AS r, CASE json_type(json) WHEN 'OBJECT' THEN json_keys(json) ELSE [NULL] END AS ks
+        FROM read_json_objects(${paths}, format = 'auto')
+      ) AS objects
+    ) AS keys GROUP BY k ORDER BY min(r * 1000000 + i)`,
   )
-  const columns = described.getRows().map((row) => ({ name: String(row[0]), type: String(row[1]) }))
-  const [only] = columns
-  if (columns.length === 0) throw new MillraceError('MR_SOURCE_EMPTY', `${source.paths[0]} holds no objects`)
-  if (columns.length === 1 && only?.name === 'json' && only.type === 'JSON') {
-    const keys = await connection.runAndReadAll(
-      `SELECT count_if(json_type(json) = 'OBJECT') FROM read_json_objects(${paths}, format = 'auto')`,
-    )
-    if (Number(keys.getRows()[0]?.[0] ?? 0) === 0)
-      throw new MillraceError('MR_SOURCE_EMPTY', `${source.paths[0]} holds no objects with keys`)
-  }
-  return columns.map(({ name }) => name)
+  const rows = reader.getRows()
+  const others = rows.find((row) => row[0] === null)
+  if (others !== undefined)
+    throw new MillraceError('MR_SOURCE_ROW', `${source.paths[0]}: ${Number(others[1])} values are not objects`, {
+      hint: 'each row must be an object: {"column": value, ...}',
+    })
+  const names = rows.map((row) => String(row[0]))
+  if (names.length === 0) throw new MillraceError('MR_SOURCE_EMPTY', `${source.paths[0]} holds no objects with keys`)
+  refuseRepeated(source.paths[0] ?? '', names)
+  return names
 }
 
 /**

@@ -189,7 +189,7 @@ export function reader(source: Source, columns: readonly string[]): string {
     }
     case 'json': {
       const types = columns.map((name) => `${textLiteral(name)}: 'VARCHAR'`)
-      return `read_json(${paths}, format = 'auto', columns = {${types.join(', ')}})`
+      return `read_json(${paths}, format = 'auto', records = true, columns = {${types.join(', ')}})`
     }
   }
 }
