@@ -131,8 +131,11 @@ export async function startServer(
       options.logger?.('warn', `cutting connections that were not done after ${deadlineMs} ms`)
       app.server.closeAllConnections()
     }, deadlineMs)
+    // a connection whose last answer was under way is idle only afterwards
+    const idle = setInterval(() => app.server.closeIdleConnections(), 20)
     await app.close()
     clearTimeout(cut)
+    clearInterval(idle)
     await models.close()
   }
   return { address, app, stop: (deadlineMs = 10_000) => (stopping ??= stop(deadlineMs)) }

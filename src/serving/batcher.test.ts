@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loanRows } from '../../test/conformance/predictor.js'
+import { LOAN_INPUTS, loanModel } from '../../test/models.js'
+import type { RecordBatch } from '../core/table.js'
+import { Batcher } from './batcher.js'
+import { missingRows, type OnnxPredictor, openPredictor } from './onnx-predictor.js'
+
+let predictor: OnnxPredictor
+beforeAll(async () => {
+  predictor = await openPredictor(loanModel({ regression: true }))
+})
+afterAll(async () => predictor[Symbol.asyncDispose]())
+
+/** Rows whose score is `income / 100`. */
+function rows(...income: number[]): RecordBatch {
+  const { columns } = missingRows(LOAN_INPUTS, income.length)
+  return { schema: LOAN_INPUTS, rows: income.length, columns: columns.with(0, Float64Array.from(income)) }
+}
+const scores = (values: ArrayLike<number> | undefined): number[] => Array.from(values ?? [], (v) => Math.round(v * 100))
+
+describe('Batcher', () => {
+  it('puts all requests of one turn into one run and gives each its own', async () => {
+    const runs: number[] = []
+    const batcher = new Batcher(predictor, { onBatch: (n) => runs.push(n) })
+    const answers = await Promise.all([batcher.predict(rows(1)), batcher.predict(rows(2, 3)), batcher.predict(rows(4))])
+    expect(runs).toEqual([4])
+    expect(answers.map(({ values }) => scores(values))).toEqual([[1], [2, 3], [4]])
+    expect(batcher.rows).toBe(0)
+  })
+
+  it('cuts a long request, keeps its order and lets others in between', async () => {
+    const runs: number[] = []
+    const done: string[] = []
+    const batcher = new Batcher(predictor, { maxBatch: 10, onBatch: (n) => runs.push(n) })
+    const income = Array.from({ length: 95 }, (_, i) => i)
+    const long = batcher.predict(rows(...income)).finally(() => done.push('long'))
+    const short = batcher.predict(rows(7)).finally(() => done.push('short'))
+    expect(scores((await long).values)).toEqual(income)
+    expect(scores((await short).values)).toEqual([7])
+    expect(done).toEqual(['short', 'long'])
+    expect(Math.max(...runs)).toBe(10)
+  })
+
+  it('fails only the request whose rows fail', async () => {
+    const batcher = new Batcher(predictor)
+    const bad = batcher.predict({ ...rows(6), columns: [['x'], ...rows(6).columns.slice(1)] })
+    const good = batcher.predict(rows(5))
+    await expect(bad).rejects.toMatchObject({ code: 'MR_PREDICT_COLUMN' })
+    expect(scores((await good).values)).toEqual([5])
+  })
+
+  it('refuses what does not fit into its queue, and what comes after stop', async () => {
+    const batcher = new Batcher(predictor, { maxQueue: 3 })
+    const first = batcher.predict(rows(1, 2))
+    await expect(batcher.predict(rows(3, 4))).rejects.toMatchObject({ code: 'MR_SERVER_BUSY', retryable: true })
+    const stopped = batcher.stop()
+    await expect(batcher.predict(rows(5))).rejects.toMatchObject({ code: 'MR_SERVER_STOPPING' })
+    await stopped
+    expect(scores((await first).values)).toEqual([1, 2])
+  })
+
+  it('leaves out a request whose client went away', async () => {
+    const runs: number[] = []
+    const batcher = new Batcher(predictor, { onBatch: (n) => runs.push(n) })
+    const gone = new AbortController()
+    const lost = batcher.predict(rows(1), gone.signal)
+    const kept = batcher.predict(rows(2))
+    gone.abort()
+    await expect(lost).rejects.toMatchObject({ code: 'MR_CANCELLED' })
+    expect(scores((await kept).values)).toEqual([2])
+    expect(runs).toEqual([1])
+  })
+
+  it('answers labels and probabilities of a cut request as of a whole one', async () => {
+    await using classifier = await openPredictor(loanModel())
+    const whole = await classifier.predict(loanRows())
+    const cut = await new Batcher(classifier, { maxBatch: 1 }).predict(loanRows())
+    expect(cut.labels).toEqual(whole.labels)
+    expect([...(cut.probabilities ?? [])].map((p) => p.toFixed(6))).toEqual(
+      [...(whole.probabilities ?? [])].map((p) => p.toFixed(6)),
+    )
+  })
+})
