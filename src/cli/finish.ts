@@ -26,7 +26,15 @@ export async function writeRunPages(
   await mkdir(folder, { recursive: true })
   const data = await gatherRunPage(store, state, notes, (config: PipelineConfig) => toYaml(config))
   if (data.validation !== undefined) {
-    await writeFileAtomic(join(folder, 'validation.html'), renderValidationPage(data.validation, data.run))
+    await writeFileAtomic(
+      join(folder, 'validation.html'),
+      renderValidationPage(data.validation, {
+        pipeline: data.run.pipeline,
+        run: data.run,
+        ...(data.source === undefined ? {} : { source: data.source }),
+        ...(data.quarantine === undefined ? {} : { quarantine: data.quarantine }),
+      }),
+    )
     await writeFileAtomic(join(folder, 'validation.json'), `${JSON.stringify(data.validation, null, 2)}\n`)
   }
   const page = join(folder, 'index.html')

@@ -94,6 +94,12 @@ function examples(lines: Verb['examples']): string {
   return `\nExamples:\n${shown.join('\n')}\n`
 }
 
+/** After Ctrl-C whatever was thrown comes from that; an error that already says so may know how to go on. */
+function whatStopped(error: unknown): unknown {
+  if (!interrupted.signal.aborted) return error
+  return error instanceof MillraceError && error.code === 'MR_CANCELLED' ? error : interrupted.signal.reason
+}
+
 /** Commander's "error: unknown option '--jsn'\n(Did you mean --json?)" as an error of ours. */
 function usage(error: CommanderError): MillraceError {
   const [first = '', suggestion] = error.message.split('\n')
@@ -114,5 +120,5 @@ try {
   const options = { json: argv.includes('--json'), debug: argv.includes('--debug') }
   if (error instanceof CommanderError) {
     if (error.exitCode !== 0) process.exitCode = output(options).error(usage(error))
-  } else process.exitCode = output(options).error(interrupted.signal.aborted ? interrupted.signal.reason : error)
+  } else process.exitCode = output(options).error(whatStopped(error))
 }

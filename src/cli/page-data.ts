@@ -13,7 +13,7 @@ import type { RunPageData } from '../dashboard/run-page-data.js'
 import type { RunState } from '../pipeline/state.js'
 import type { ScoredDocument } from '../stages/evaluate.js'
 import type { SourceDocument } from '../stages/extract.js'
-import { getJson } from '../stages/services.js'
+import { getJson } from '../stages/run-resources.js'
 
 /** @param machineNotes what this machine lacked and what ran instead, one line each */
 export async function gatherRunPage(

@@ -40,8 +40,9 @@ export async function explainStages<Config>(
   store: ArtifactStore,
   stages: readonly StageKind<Config>[],
   config: Config,
-  signal = new AbortController().signal,
+  given?: AbortSignal,
 ): Promise<StageExplanation[]> {
+  const signal = given ?? new AbortController().signal
   const outputs = new Map<string, Artifacts>()
   const explanations: StageExplanation[] = []
   for (const stage of stages) {

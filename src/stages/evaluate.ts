@@ -15,7 +15,7 @@ import { openPredictor } from '../serving/onnx-predictor.js'
 import type { ShardManifest } from '../train/shards.js'
 import { buildModelFile, buildNetworkFile, type ModelParts } from './model-file.js'
 import { largestDifference, scorePacked, scoreRaw, type Scores } from './scoring.js'
-import { getJson, ONNX_TYPE, putJson, type Services } from './services.js'
+import { getJson, ONNX_TYPE, putJson, type RunResources } from './run-resources.js'
 import { tableRelation } from './tables.js'
 import { type NetworkDocument, weightsByClass } from './train.js'
 import { inSplit, labelledRows, type PlanDocument } from './transform.js'
@@ -27,7 +27,7 @@ export type ScoredDocument = Evaluation & {
   readonly parity: { readonly rows: number; readonly maxDifference: number; readonly tolerance: number }
 }
 
-export function evaluate(services: Services): StageKind<PipelineConfig> {
+export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'evaluate',
     version: 1,
@@ -64,17 +64,17 @@ export function evaluate(services: Services): StageKind<PipelineConfig> {
         ...(threshold === undefined ? {} : { threshold: threshold.value }),
         seed: config.seed,
         digests: Object.fromEntries(Object.entries(refs).map(([name, ref]) => [name, ref?.digest ?? ''])),
-        engines: services.versions,
+        engines: resources.versions,
       }
       const file = buildModelFile(parts, metadata)
       const model = await store.put(file, ONNX_TYPE)
 
-      const engine = await services.engine()
+      const engine = await resources.engine()
       const rows = labelledRows(await tableRelation(store, table), plan)
       const sliceColumns = config.evaluation.slices.length > 0 ? config.evaluation.slices : defaultSlices(plan)
       const columns = [...new Set([...plan.inputs.map(({ name }) => name), ...sliceColumns])]
       const slices = new Collector(sliceColumns)
-      const predictor = await openPredictor(file, { threads: services.threads })
+      const predictor = await openPredictor(file, { threads: resources.threads })
       const total = validation.scores.rows + test.scores.rows
       let done = 0
       const raw = async (split: 'validation' | 'test', packedScores: Scores, collect: (batch: RecordBatch) => void) =>

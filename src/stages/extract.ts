@@ -8,7 +8,7 @@ import { aggregate } from '../etl/expr.js'
 import { aggregated, type FileFormat, scan, type Source } from '../etl/relation.js'
 import { expandSource } from '../etl/source.js'
 import type { StageKind } from '../pipeline/stage.js'
-import { putJson, type Services, TABLE_TYPE } from './services.js'
+import { putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
 import { adoptParquet, ROW, rowProgress, writeTable } from './tables.js'
 
 /** What was read: for the run page and the journal. */
@@ -19,10 +19,10 @@ export interface SourceDocument {
   readonly columns: readonly Field[]
 }
 
-export function extract(services: Services): StageKind<PipelineConfig> {
+export function extract(resources: RunResources): StageKind<PipelineConfig> {
   const find = async (config: PipelineConfig): Promise<Source> => {
     const csv = { ...config.data.csv }
-    const source = await expandSource(services.resolve(config.data.source_path))
+    const source = await expandSource(resources.resolve(config.data.source_path))
     return source.format === 'csv' ? { ...source, csv } : source
   }
   return {
@@ -38,7 +38,7 @@ export function extract(services: Services): StageKind<PipelineConfig> {
     },
     async run(context) {
       const { config, store, signal } = context
-      const engine = await services.engine()
+      const engine = await resources.engine()
       const found = await find(config)
       const { source, schema: inferred } = await engine.inferSchema(found, signal)
       const schema = withDeclaredTypes(inferred, config.data.schema)

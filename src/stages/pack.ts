@@ -6,11 +6,11 @@ import { SPLITS } from '../etl/split.js'
 import type { StageKind } from '../pipeline/stage.js'
 import { type ShardLayout, ShardWriter } from '../train/shard-writer.js'
 import { type Shard, type ShardManifest, storeShards } from '../train/shards.js'
-import { getJson, putJson, type Services } from './services.js'
+import { getJson, putJson, type RunResources } from './run-resources.js'
 import { tableRelation } from './tables.js'
 import { inSplit, LABEL, type PlanDocument } from './transform.js'
 
-export function pack(services: Services): StageKind<PipelineConfig> {
+export function pack(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'pack',
     version: 1,
@@ -19,7 +19,7 @@ export function pack(services: Services): StageKind<PipelineConfig> {
       const { inputs, store, signal } = context
       const table = await getJson<TableDocument>(store, inputs['transform']?.['features'])
       const { plan, task } = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
-      const engine = await services.engine()
+      const engine = await resources.engine()
       const relation = await tableRelation(store, table)
       const label = task.kind === 'classification' ? 'int32' : 'float32'
       const layout: ShardLayout = {

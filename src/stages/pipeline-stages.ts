@@ -6,7 +6,7 @@ import { extract } from './extract.js'
 import { pack } from './pack.js'
 import { publish } from './publish.js'
 import { register } from './register.js'
-import type { Services } from './services.js'
+import type { RunResources } from './run-resources.js'
 import { train } from './train.js'
 import { transform } from './transform.js'
 import { validate } from './validate.js'
@@ -14,6 +14,6 @@ import { validate } from './validate.js'
 export const STAGES = ['extract', 'validate', 'transform', 'publish', 'pack', 'train', 'evaluate', 'register'] as const
 export type StageName = (typeof STAGES)[number]
 
-export function pipelineStages(services: Services): readonly StageKind<PipelineConfig>[] {
-  return [extract, validate, transform, publish, pack, train, evaluate, register].map((stage) => stage(services))
+export function pipelineStages(resources: RunResources): readonly StageKind<PipelineConfig>[] {
+  return [extract, validate, transform, publish, pack, train, evaluate, register].map((stage) => stage(resources))
 }

@@ -15,7 +15,7 @@ import type { Schema } from '../core/schema.js'
 import { col } from '../etl/expr.js'
 import { project } from '../etl/relation.js'
 import type { Artifacts, StageKind } from '../pipeline/stage.js'
-import { getJson, putJson, type Services } from './services.js'
+import { getJson, putJson, type RunResources } from './run-resources.js'
 import { rowProgress, tableRelation } from './tables.js'
 import { LABEL, type PlanDocument, SPLIT } from './transform.js'
 
@@ -34,8 +34,8 @@ export interface PublishedManifest {
   }[]
 }
 
-export function publish(services: Services): StageKind<PipelineConfig> {
-  const folderOf = (config: PipelineConfig): string => services.resolve(config.data.output_path)
+export function publish(resources: RunResources): StageKind<PipelineConfig> {
+  const folderOf = (config: PipelineConfig): string => resources.resolve(config.data.output_path)
   return {
     name: 'publish',
     version: 1,
@@ -46,7 +46,7 @@ export function publish(services: Services): StageKind<PipelineConfig> {
       const features = inputs['transform']?.['features']
       const table = await getJson<TableDocument>(store, features)
       const { label } = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
-      const engine = await services.engine()
+      const engine = await resources.engine()
       const relation = await tableRelation(store, table)
       const taken = new Set(table.schema.map(({ name }) => name))
       const split = free('split', taken)

@@ -13,20 +13,20 @@ import { ShardReader } from '../train/shard-reader.js'
 import { openShards, type ShardManifest } from '../train/shards.js'
 import { type ScoredDocument, weightOf } from './evaluate.js'
 import { scoreRaw, type Scores } from './scoring.js'
-import { getJson, putJson, type Services } from './services.js'
+import { getJson, putJson, type RunResources } from './run-resources.js'
 import { tableRelation } from './tables.js'
 import { inSplit, labelledRows, type PlanDocument } from './transform.js'
 
 export const CHAMPION = 'champion'
 
-export function register(services: Services): StageKind<PipelineConfig> {
+export function register(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'register',
     version: 1,
     after: ['evaluate', 'pack', 'transform', 'validate', 'extract'],
     async stillThere(outputs, config, store) {
       const { version, model } = await getJson<RegistrationDocument>(store, outputs['registration'])
-      const registry = await services.registry()
+      const registry = await resources.registry()
       const versions = await registry.versions(config.pipeline_name).catch(() => [])
       return versions.some((found) => found.version === version && found.model.digest === model.digest)
     },
@@ -37,7 +37,7 @@ export function register(services: Services): StageKind<PipelineConfig> {
       const report = inputs['evaluate']?.['report'] as ArtifactRef
       const scored = await getJson<ScoredDocument>(store, report)
       const plan = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
-      const registry = await services.registry()
+      const registry = await resources.registry()
 
       const metric = gateMetric(config.gate.metric, scored.task, positiveShare(plan))
       const champion = config.gate.champion ? await championOf(registry, name) : undefined
@@ -45,7 +45,7 @@ export function register(services: Services): StageKind<PipelineConfig> {
       const compared =
         champion === undefined || champion.model.digest === model.digest
           ? undefined
-          : await compare(context, services, plan, metric, model, champion).catch((error: unknown) => {
+          : await compare(context, resources, plan, metric, model, champion).catch((error: unknown) => {
               if (!(error instanceof MillraceError) || error.code === 'MR_CANCELLED') throw error
               notes.push(`not compared with the champion, version ${champion.version}: ${error.message}`)
               return undefined
@@ -64,16 +64,16 @@ export function register(services: Services): StageKind<PipelineConfig> {
         name,
         model,
         lineage: {
-          runId: services.runId,
+          runId: resources.runId,
           data: inputs['extract']?.['table']?.digest ?? '',
-          config: services.configDigest,
+          config: resources.configDigest,
           evaluation: report,
         },
         metrics: Object.fromEntries(Object.entries(scored.metrics).map(([key, { value }]) => [key, value])),
         tags: { version: config.version, gate: gate.passed ? 'passed' : 'refused' },
       })
       if (gate.passed && champion?.version !== registered.version)
-        await registry.setAlias(name, CHAMPION, registered.version, `run ${services.runId}: ${gate.reasons[0] ?? ''}`)
+        await registry.setAlias(name, CHAMPION, registered.version, `run ${resources.runId}: ${gate.reasons[0] ?? ''}`)
       for (const reason of gate.reasons) context.log(reason, gate.passed ? 'info' : 'warn')
       const document: RegistrationDocument = {
         name,
@@ -98,7 +98,7 @@ async function championOf(registry: ModelRegistry, name: string): Promise<ModelV
 /** The champion's value on the test rows of this run, and the candidate's difference from it, paired by row. */
 async function compare(
   context: StageContext<PipelineConfig>,
-  services: Services,
+  resources: RunResources,
   plan: PlanDocument,
   metric: string,
   candidate: ArtifactRef,
@@ -107,11 +107,11 @@ async function compare(
   const { config, inputs, store, signal } = context
   const manifest = await getJson<ShardManifest>(store, inputs['pack']?.['manifest'])
   const table = await getJson<TableDocument>(store, inputs['validate']?.['table'])
-  const engine = await services.engine()
+  const engine = await resources.engine()
   const rows = inSplit(labelledRows(await tableRelation(store, table), plan), 'test')
   const set = await openShards(manifest, 'test', store)
   const scoresOf = async (ref: ArtifactRef): Promise<{ scores: Scores; threshold: number | undefined }> => {
-    const predictor = await openPredictor(await store.get(ref), { threads: services.threads })
+    const predictor = await openPredictor(await store.get(ref), { threads: resources.threads })
     try {
       const { inputs: schema, task, threshold } = predictor.metadata
       if (JSON.stringify(task) !== JSON.stringify(plan.task))

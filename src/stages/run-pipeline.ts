@@ -18,7 +18,7 @@ import { foldRun, type RunState } from '../pipeline/state.js'
 import type { ModelRegistry } from '../registry/registry.js'
 import { openRegistry } from '../registry/sqlite.js'
 import { pipelineStages, type StageName } from './pipeline-stages.js'
-import { getJson, type Services } from './services.js'
+import { getJson, type RunResources } from './run-resources.js'
 
 export interface RunOptions {
   /** Folder of the journal, the artifacts and the registry; made if absent. */
@@ -41,16 +41,16 @@ export interface RunOutcome {
 export const registryFile = (home: string): string => join(home, 'registry.db')
 
 /** Folders of a run's artifacts and engines, opened together and closed together. */
-async function withServices<T>(
+async function withResources<T>(
   loaded: Pick<LoadedConfig, 'config' | 'folder'>,
   plan: MachinePlan,
   home: { readonly path: string; readonly store: ArtifactStore },
   runId: string,
-  use: (services: Services) => Promise<T>,
+  use: (resources: RunResources) => Promise<T>,
 ): Promise<T> {
   let engine: Promise<Engine> | undefined
   let registry: Promise<ModelRegistry> | undefined
-  const services: Services = {
+  const resources: RunResources = {
     engine: () =>
       (engine ??= openDuckDb({
         threads: plan.effective.threads,
@@ -66,7 +66,7 @@ async function withServices<T>(
     versions: versions(),
   }
   try {
-    return await use(services)
+    return await use(resources)
   } finally {
     await (await engine?.catch(() => undefined))?.[Symbol.asyncDispose]()
     await (await registry?.catch(() => undefined))?.close()
@@ -131,17 +131,17 @@ export async function runPipeline(
   try {
     const executor = executorOf(home, config)
     const runId = options.runId ?? executor.newRunId()
-    const state = await withServices(loaded, plan, home, runId, (services) =>
+    const state = await withResources(loaded, plan, home, runId, (resources) =>
       executor.execute<PipelineConfig>({
         name: config.pipeline_name,
-        stages: pipelineStages(services).filter(
+        stages: pipelineStages(resources).filter(
           ({ name }) => wanted === undefined || wanted.some((one) => one === name),
         ),
         config,
         seed: config.seed,
         runId,
         folder: loaded.folder,
-        versions: { node: process.versions.node, ...services.versions },
+        versions: { node: process.versions.node, ...resources.versions },
         ...(options.force === undefined ? {} : { force: options.force }),
         ...(options.argv === undefined ? {} : { argv: options.argv }),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -169,10 +169,10 @@ export async function resumePipeline(run: string | undefined, options: RunOption
     const plan = await planned(config)
     options.onPlan?.(plan)
     const loaded = { config, folder: before?.folder ?? process.cwd() }
-    const state = await withServices(loaded, plan, home, name, (services) =>
+    const state = await withResources(loaded, plan, home, name, (resources) =>
       executorOf(home, config).resume<PipelineConfig>(name, {
-        stages: pipelineStages(services),
-        versions: { node: process.versions.node, ...services.versions },
+        stages: pipelineStages(resources),
+        versions: { node: process.versions.node, ...resources.versions },
         ...(options.signal === undefined ? {} : { signal: options.signal }),
         ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
       }),
@@ -188,8 +188,8 @@ export async function explainPipeline(loaded: LoadedConfig, options: RunOptions)
   const plan = await planned(loaded.config, loaded)
   const home = await openHome(options.home, 'explain')
   try {
-    return await withServices(loaded, plan, home, 'explain', (services) =>
-      executorOf(home, loaded.config).explain<PipelineConfig>(pipelineStages(services), loaded.config, options.signal),
+    return await withResources(loaded, plan, home, 'explain', (resources) =>
+      executorOf(home, loaded.config).explain<PipelineConfig>(pipelineStages(resources), loaded.config, options.signal),
     )
   } finally {
     await home.close()

@@ -7,7 +7,7 @@ import type { Schema } from '../core/schema.js'
 import type { Engine, Progress } from '../etl/engine.js'
 import { type Relation, scan } from '../etl/relation.js'
 import type { StageContext } from '../pipeline/stage.js'
-import { PARQUET_TYPE } from './services.js'
+import { PARQUET_TYPE } from './run-resources.js'
 
 /** Name of the row's position in the extracted table; no source column may be called so. */
 export const ROW = '__row'

@@ -7,7 +7,7 @@ import type { StageKind } from '../pipeline/stage.js'
 import { embeddedTrainer } from '../train/onnx/embedded.js'
 import { openShards, type ShardManifest } from '../train/shards.js'
 import type { NetworkSpec, TrainParams } from '../train/trainer.js'
-import { getJson, putJson, type Services } from './services.js'
+import { getJson, putJson, type RunResources } from './run-resources.js'
 import type { PlanDocument } from './transform.js'
 
 export const WEIGHTS_TYPE = 'application/vnd.millrace.weights'
@@ -20,7 +20,7 @@ export interface NetworkDocument {
   readonly target?: { readonly mean: number; readonly scale: number }
 }
 
-export function train(services: Services): StageKind<PipelineConfig> {
+export function train(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'train',
     version: 1,
@@ -63,7 +63,7 @@ export function train(services: Services): StageKind<PipelineConfig> {
           params,
           task,
           seed: config.seed,
-          threads: services.threads,
+          threads: resources.threads,
           train: await openShards(manifest, 'train', store),
           validation: await openShards(manifest, 'validation', store),
           ...(resume === undefined ? {} : { resume }),

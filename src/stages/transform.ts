@@ -11,7 +11,7 @@ import type { StageKind } from '../pipeline/stage.js'
 import { fitPlan, planDocument, planExpressions } from '../transforms/plan.js'
 import type { FeaturePlan, StepSpec } from '../transforms/transform.js'
 import { findTask, labelField, labelMissing, labelText, labelValue } from './label.js'
-import { getJson, putJson, type Services, TABLE_TYPE } from './services.js'
+import { getJson, putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
 import { ROW, rowProgress, tableRelation, writeTable } from './tables.js'
 
 export const SPLIT = '__split'
@@ -41,7 +41,7 @@ export function labelledRows(table: Relation, document: Pick<PlanDocument, 'labe
 
 export const inSplit = (rows: Relation, split: SplitName): Relation => filter(rows, call('eq', col(SPLIT), text(split)))
 
-export function transform(services: Services): StageKind<PipelineConfig> {
+export function transform(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'transform',
     version: 1,
@@ -49,7 +49,7 @@ export function transform(services: Services): StageKind<PipelineConfig> {
     async run(context) {
       const { config, inputs, store, signal } = context
       const table = await getJson<TableDocument>(store, inputs['validate']?.['table'])
-      const engine = await services.engine()
+      const engine = await resources.engine()
       const relation = await tableRelation(store, table)
       const label = labelField(config, table.schema)
       const labelled = filter(relation, call('not', labelMissing(label.name)))

@@ -7,10 +7,10 @@ import { profileTable } from '../etl/profile.js'
 import { filter, project } from '../etl/relation.js'
 import { compileRules } from '../etl/rules.js'
 import type { StageKind } from '../pipeline/stage.js'
-import { getJson, putJson, type Services, TABLE_TYPE } from './services.js'
+import { getJson, putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
 import { ROW, rowProgress, tableRelation, writeTable } from './tables.js'
 
-export function validate(services: Services): StageKind<PipelineConfig> {
+export function validate(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'validate',
     version: 1,
@@ -19,7 +19,7 @@ export function validate(services: Services): StageKind<PipelineConfig> {
       const { config, inputs, store, signal } = context
       const input = inputs['extract']?.['table']
       const table = await getJson<TableDocument>(store, input)
-      const engine = await services.engine()
+      const engine = await resources.engine()
       const relation = await tableRelation(store, table)
       const compiled = compileRules(config.data.validation_rules, table.schema, relation, ROW)
       const results: readonly RuleResult[] = await compiled.check(engine, signal)

@@ -80,7 +80,9 @@ export async function folder(): Promise<{ readonly path: string } & AsyncDisposa
 }
 
 /** A copy of an example in a fresh folder, so that its home and output are its own. */
-export async function example(name: string): Promise<{ readonly path: string; readonly file: string } & AsyncDisposable> {
+export async function example(
+  name: string,
+): Promise<{ readonly path: string; readonly file: string } & AsyncDisposable> {
   const made = await folder()
   await cp(join(ROOT, 'examples', name), made.path, {
     recursive: true,

@@ -4,7 +4,7 @@ import { canonicalJson } from '../core/json.js'
 import type { Engine } from '../etl/engine.js'
 import type { ModelRegistry } from '../registry/registry.js'
 
-export interface Services {
+export interface RunResources {
   /** The engine of `data.engine`, opened at the first call and shared by the run. */
   engine(): Promise<Engine>
   registry(): Promise<ModelRegistry>

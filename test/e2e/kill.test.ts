@@ -1,0 +1,70 @@
+/** SIGKILL in the middle of every stage of the churn pipeline; the resumed run ends with the bytes of an undisturbed one. */
+import { createInterface } from 'node:readline'
+import { describe, expect, test } from 'vitest'
+import { example, resultOf, start, succeed } from './cli.js'
+import { join } from 'node:path'
+
+const STAGES = ['extract', 'validate', 'transform', 'publish', 'pack', 'train', 'evaluate', 'register']
+
+let undisturbed: Promise<string> | undefined
+const digestOf = async (): Promise<string> => {
+  await using churn = await example('churn')
+  return resultOf(await succeed(['run', churn.file, '--json'])).registration?.model.digest ?? ''
+}
+
+/** Runs and kills the process when the event comes: at the stage's start, or later in it. */
+async function killAt(file: string, isTheMoment: (event: Record<string, unknown>) => boolean): Promise<boolean> {
+  const run = start(['run', file, '--json'])
+  let wasKilled = false
+  createInterface({ input: run.child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
+    if (wasKilled || !isTheMoment(JSON.parse(line) as Record<string, unknown>)) return
+    wasKilled = true
+    run.child.kill('SIGKILL')
+  })
+  const { signal } = await run.finished
+  return signal === 'SIGKILL'
+}
+
+describe('SIGKILL in the middle of a stage', () => {
+  test.each(STAGES)('%s', async (stage) => {
+    undisturbed ??= digestOf()
+    const expected = await undisturbed
+    await using churn = await example('churn')
+    expect(await killAt(churn.file, (e) => e['type'] === 'stage-started' && e['stage'] === stage)).toBe(true)
+    const status = await succeed(['status', '--home', join(churn.path, '.millrace')])
+    expect(status.stdout).toContain('killed')
+    const resumed = resultOf(await succeed(['resume', '--json', '--home', join(churn.path, '.millrace')]))
+    expect(resumed.registration?.model.digest).toBe(expected)
+    expect(resumed.registration?.version).toBe(1)
+  })
+
+  test('train, after a checkpoint: goes on from it to the same bytes', async () => {
+    undisturbed ??= digestOf()
+    const expected = await undisturbed
+    await using churn = await example('churn')
+    expect(await killAt(churn.file, (event) => event['type'] === 'stage-checkpoint')).toBe(true)
+    const resumed = await succeed(['resume', '--json', '--home', join(churn.path, '.millrace')])
+    expect(resumed.stdout).toContain('going on from the last checkpoint')
+    expect(resultOf(resumed).registration?.model.digest).toBe(expected)
+  })
+
+  test('Ctrl-C ends with 130 and says how to resume', async () => {
+    await using churn = await example('churn')
+    const run = start(['run', churn.file, '--json'])
+    await run.line(/"stage-started".*"train"|"stage":"train".*"stage-started"/)
+    run.child.kill('SIGINT')
+    const { code, stderr } = await run.finished
+    expect(code).toBe(130)
+    expect(stderr).toContain('millrace resume')
+  })
+
+  test('a second run on the same home is refused at once', async () => {
+    await using churn = await example('churn')
+    const first = start(['run', churn.file, '--json'])
+    await first.line(/stage-started/)
+    const second = await start(['run', churn.file]).finished
+    expect(second.code).not.toBe(0)
+    expect(second.stderr).toContain('error MR_HOME_LOCKED')
+    expect((await first.finished).code).toBe(0)
+  })
+})
