@@ -5,12 +5,9 @@ import { openArtifactStore } from '../core/artifact-store.js'
 import type { ArtifactStore } from '../core/artifacts.js'
 import { MillraceError } from '../core/errors.js'
 import type { ModelRegistry } from '../registry/registry.js'
-import { openRegistry } from '../registry/sqlite.js'
+import { openRegistry, registryFile } from '../registry/sqlite.js'
 import { isModelUri, readModelBytes } from '../serving/models.js'
 import { homeFolder } from './home.js'
-
-/** The registry's file in a home. */
-export const registryFile = (home: string): string => join(home, 'registry.db')
 
 /** The folder of a home's artifacts. */
 export const artifactFolder = (home: string): string => join(home, 'artifacts')

@@ -1,4 +1,5 @@
 /** The registry that comes with Millrace: one SQLite file, used by several processes at once. */
+import { join } from 'node:path'
 import type { ArtifactRef } from '../core/artifacts.js'
 import { MillraceError, nearest } from '../core/errors.js'
 import { RegistryDatabase, type Row } from './database.js'
@@ -7,6 +8,9 @@ import type { AliasChange, ModelRegistry, ModelVersion } from './registry.js'
 
 /** The alias that a version gets when it passes the gate. */
 export const CHAMPION = 'champion'
+
+/** Where the registry of a home is. */
+export const registryFile = (home: string): string => join(home, 'registry.db')
 
 /**
  * Opens or creates the registry in `file`; its folder must exist. `busyTimeout` is how many milliseconds a call waits

@@ -2,7 +2,7 @@
 import type { ModelMetadata } from '../core/documents.js'
 import { canonicalJson } from '../core/json.js'
 import { floats, GraphBuilder, int64s, texts, type Value } from '../core/onnx/graph.js'
-import { emitNetwork } from '../train/onnx/network.js'
+import { emitHead, emitNetwork } from '../train/onnx/network.js'
 import { emitInputs, emitPlan } from '../transforms/plan.js'
 import type { NetworkDocument } from './train.js'
 import type { PlanDocument } from './transform.js'
@@ -25,7 +25,7 @@ export function buildModelFile(parts: ModelParts, metadata: ModelMetadata): Uint
   const inputs = emitInputs(graph, parts.plan.inputs)
   const features = emitPlan(graph, parts.plan.plan, inputs)
   const output = emitOutput(graph, parts, features)
-  if (metadata.task.kind === 'regression') graph.output('prediction', output, 'float', ['N'])
+  if (metadata.task.kind === 'regression') graph.output('prediction', output, 'double', ['N'])
   else {
     graph.output('label', emitLabel(graph, output, metadata), 'string', ['N'])
     graph.output('probability', output, 'float', ['N', metadata.task.classes.length])
@@ -41,18 +41,19 @@ export function buildNetworkFile(parts: ModelParts): Uint8Array {
     ...(numeric > 0 ? { numeric: graph.input('numeric', 'float', ['N', numeric]) } : {}),
     ...(categories.length > 0 ? { categories: graph.input('categories', 'int64', ['N', categories.length]) } : {}),
   })
-  if (parts.plan.task.kind === 'regression') graph.output('prediction', output, 'float', ['N'])
+  if (parts.plan.task.kind === 'regression') graph.output('prediction', output, 'double', ['N'])
   else graph.output('probability', output, 'float', ['N', parts.network.network.outputs])
   return graph.toModel()
 }
 
-/** Probabilities [N, classes], or predictions [N] in the target's unit. */
+/** Probabilities [N, classes] float, or predictions [N] double in the target's unit. */
 function emitOutput(graph: GraphBuilder, { network, weights }: ModelParts, features: Features): Value {
   const { logits } = emitNetwork(graph, network.network, weights, features)
-  if (network.target === undefined) return graph.node('Softmax', [logits], { axis: 1n })
-  const flat = graph.node('Reshape', [logits, graph.constant(int64s([-1]))])
-  const scaled = graph.node('Mul', [flat, graph.constant(floats([network.target.scale]))])
-  return graph.node('Add', [scaled, graph.constant(floats([network.target.mean]))])
+  const { mean, scale } = network.target ?? {}
+  return emitHead(graph, network.network, logits, {
+    ...(mean === undefined ? {} : { targetMean: mean }),
+    ...(scale === undefined ? {} : { targetScale: scale }),
+  })
 }
 
 /** Two classes: the positive one where its probability reaches the threshold. More: the most probable, the first of equals. */

@@ -16,7 +16,7 @@ import type { StageExplanation } from '../pipeline/explain.js'
 import { type Home, openHome } from '../pipeline/home.js'
 import { foldRun, type RunState } from '../pipeline/state.js'
 import type { ModelRegistry } from '../registry/registry.js'
-import { openRegistry } from '../registry/sqlite.js'
+import { openRegistry, registryFile } from '../registry/sqlite.js'
 import { pipelineStages, type StageName } from './pipeline-stages.js'
 import { getJson, type RunResources } from './run-resources.js'
 
@@ -36,9 +36,6 @@ export interface RunOutcome {
   /** What the gate said and which version came of it; absent if the run did not get so far. */
   readonly registration?: RegistrationDocument
 }
-
-/** File of the registry within a home. */
-export const registryFile = (home: string): string => join(home, 'registry.db')
 
 /** Folders of a run's artifacts and engines, opened together and closed together. */
 async function withResources<T>(

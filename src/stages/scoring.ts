@@ -9,11 +9,11 @@ import type { NetworkSpec } from '../train/trainer.js'
 
 const BATCH_ROWS = 8192
 
-/** Row-major [rows, width]: probabilities of each class, or one prediction. */
+/** Row-major [rows, width]: float32 probabilities of each class, or one double prediction. */
 export interface Scores {
   readonly rows: number
   readonly width: number
-  readonly values: Float32Array
+  readonly values: Float32Array | Float64Array
 }
 
 /** The network's answers for all rows of a split, and the labels as packed. */
@@ -27,7 +27,7 @@ export async function scorePacked(
 ): Promise<{ readonly scores: Scores; readonly labels: Int32Array | Float32Array }> {
   const set = await openShards(manifest, split, store)
   const session = await InferenceSession.create(file, sessionOptions)
-  const values = new Float32Array(set.rows * network.outputs)
+  const values = scoreArray(network.task, set.rows * network.outputs)
   const labels = manifest.label === 'int32' ? new Int32Array(set.rows) : new Float32Array(set.rows)
   const reader = new ShardReader(set)
   let row = 0
@@ -45,7 +45,7 @@ export async function scorePacked(
         )
       const result = await session.run(feeds)
       const output = result['probability'] ?? result['prediction']
-      values.set(output?.data as Float32Array, row * network.outputs)
+      values.set(output?.data as Float32Array | Float64Array, row * network.outputs)
       labels.set(block.label.subarray(0, rows), row)
       row += rows
     }
@@ -65,7 +65,7 @@ export async function scoreRaw(
   signal: AbortSignal,
   also: (batch: RecordBatch) => void = () => undefined,
 ): Promise<Scores> {
-  const values = new Float32Array(rows * width)
+  const values = scoreArray(predictor.metadata.task.kind, rows * width)
   let row = 0
   for await (const batch of batches) {
     signal.throwIfAborted()
@@ -77,6 +77,10 @@ export async function scoreRaw(
   }
   if (row !== rows) throw new Error(`${row} rows were scored where ${rows} were split off`)
   return { rows, width, values }
+}
+
+function scoreArray(task: NetworkSpec['task'], length: number): Float32Array | Float64Array {
+  return task === 'classification' ? new Float32Array(length) : new Float64Array(length)
 }
 
 /** The largest absolute difference; for regressions relative to the largest prediction. */

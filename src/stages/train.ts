@@ -4,6 +4,7 @@ import type { EpochRecord, TrainingDocument } from '../core/documents.js'
 import { MillraceError, nearest } from '../core/errors.js'
 import type { Task } from '../core/schema.js'
 import type { StageKind } from '../pipeline/stage.js'
+import { balancedClassWeights } from '../train/job.js'
 import { embeddedTrainer } from '../train/onnx/embedded.js'
 import { openShards, type ShardManifest } from '../train/shards.js'
 import type { NetworkSpec, TrainParams } from '../train/trainer.js'
@@ -116,17 +117,13 @@ export function train(resources: RunResources): StageKind<PipelineConfig> {
   }
 }
 
-/** balanced: n / (classes * count), scikit-learn's definition. */
 function classWeights(
   wanted: PipelineConfig['training']['class_weights'],
   task: Task,
   counts: readonly number[],
 ): readonly number[] | undefined {
   if (wanted === 'none' || task.kind === 'regression') return undefined
-  if (wanted === 'balanced') {
-    const rows = counts.reduce((sum, n) => sum + n, 0)
-    return counts.map((n) => rows / (counts.length * n))
-  }
+  if (wanted === 'balanced') return balancedClassWeights(counts)
   return weightsByClass('training.class_weights', wanted, task.classes)
 }
 

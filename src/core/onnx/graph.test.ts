@@ -142,3 +142,13 @@ describe('GraphBuilder', () => {
     expect(() => readModel(Uint8Array.from([255, 255, 255]))).toThrow()
   })
 })
+
+describe('readModel', () => {
+  it('gives fields of their own memory, also from a Buffer', () => {
+    const graph = GraphBuilder.create('g')
+    const x = graph.input('x', 'float', ['N', 1])
+    graph.output('y', graph.node('Reshape', [x, graph.constant(int64s([-1]), 'shape')]), 'float', ['N'])
+    const shape = readModel(Buffer.from(graph.toModel())).graph?.initializer[0]?.rawData
+    expect([...new BigInt64Array(shape?.slice().buffer as ArrayBuffer)]).toEqual([-1n])
+  })
+})

@@ -210,7 +210,8 @@ export class GraphBuilder {
 
 /** Reads a model file. Throws protobuf's own error where the bytes are not one. */
 export function readModel(bytes: Uint8Array): ModelProto {
-  return fromBinary(ModelProtoSchema, bytes)
+  // a Buffer's slice() shares its memory, a Uint8Array's copies: fields of the message must not depend on which it was
+  return fromBinary(ModelProtoSchema, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
 }
 
 /** The file's metadata_props as a map. */
