@@ -157,16 +157,14 @@ export type SampleRow = Readonly<Record<string, string | number | boolean | null
 
 function sampleRow(batch: RecordBatch, inputs: Schema): SampleRow | undefined {
   if (batch.rows === 0) return undefined
-  return Object.fromEntries(
-    inputs.map(({ name, type }) => {
-      const value = batch.columns[batch.schema.findIndex((field) => field.name === name)]?.[0]
-      if (typeof value === 'bigint')
-        return [name, value === MISSING_TIME ? null : new Date(Number(value / 1000n)).toISOString()]
-      if (typeof value === 'number')
-        return [name, Number.isNaN(value) ? null : type === 'boolean' ? value !== 0 : value]
-      return [name, value === undefined || value === '' ? null : value]
-    }),
-  )
+  const cells = inputs.map(({ name, type }): [string, SampleRow[string]] => {
+    const value = batch.columns[batch.schema.findIndex((field) => field.name === name)]?.[0]
+    if (typeof value === 'bigint')
+      return [name, value === MISSING_TIME ? null : new Date(Number(value / 1000n)).toISOString()]
+    if (typeof value === 'number') return [name, Number.isNaN(value) ? null : type === 'boolean' ? value !== 0 : value]
+    return [name, value === undefined || value === '' ? null : value]
+  })
+  return Object.fromEntries(cells)
 }
 
 async function weightsOf(context: StageContext<PipelineConfig>, ref: ArtifactRef | undefined): Promise<Float32Array> {

@@ -1,5 +1,6 @@
 /** Extract: the source's files become one typed table, every row of it numbered. */
 import { createHash } from 'node:crypto'
+import { relative, sep } from 'node:path'
 import type { PipelineConfig } from '../config/config.js'
 import { MillraceError } from '../core/errors.js'
 import { sha256File } from '../core/files.js'
@@ -14,6 +15,7 @@ import { adoptParquet, ROW, rowProgress, writeTable } from './tables.js'
 /** What was read: for the run page and the journal. */
 export interface SourceDocument {
   readonly format: FileFormat
+  /** Paths as the pipeline file would write them: relative to its folder if `data.source_path` is. */
   readonly files: readonly { readonly path: string; readonly bytes: number; readonly digest: string }[]
   readonly rows: number
   readonly columns: readonly Field[]
@@ -27,7 +29,7 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
   }
   return {
     name: 'extract',
-    version: 1,
+    version: 2,
     after: [],
     // content, not names or times: a moved or touched file changes nothing
     async fingerprint(config, signal) {
@@ -62,7 +64,7 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
       const files: SourceDocument['files'][number][] = []
       for (const path of source.paths) {
         const { digest, size } = await sha256File(path, signal)
-        files.push({ path, bytes: size, digest })
+        files.push({ path: named(resources, config.data.source_path, path), bytes: size, digest })
       }
       const document: SourceDocument = {
         format: source.format,
@@ -78,6 +80,12 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
       return { table: await putJson(store, table, TABLE_TYPE), source: await putJson(store, document) }
     },
   }
+}
+
+/** Part of what later stages' keys hold: the same wherever a project's folder is moved to. */
+function named(resources: RunResources, source: string, path: string): string {
+  const isAbsolute = resources.resolve(source) === source || /^file:/i.test(source)
+  return isAbsolute ? path : relative(resources.resolve('.'), path).split(sep).join('/')
 }
 
 function withDeclaredTypes(schema: readonly Field[], declared: PipelineConfig['data']['schema']): readonly Field[] {

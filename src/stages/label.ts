@@ -120,7 +120,7 @@ export async function findTask(
     throw new MillraceError('MR_LABEL_POSITIVE', `positive: '${positive}' is not a class of '${name}'`, {
       hint: `classes: ${classes.slice(0, 20).join(', ')}`,
     })
-  return { kind: 'classification', classes, positive: classes.length === 2 ? positive : undefined }
+  return { kind: 'classification', classes, ...(classes.length === 2 ? { positive } : {}) }
 }
 
 function byUtf8(a: string, b: string): number {

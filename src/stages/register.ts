@@ -3,6 +3,7 @@ import type { PipelineConfig } from '../config/config.js'
 import type { ArtifactRef } from '../core/artifacts.js'
 import type { GateDocument, RegistrationDocument, TableDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
+import { canonicalJson } from '../core/json.js'
 import { select } from '../etl/relation.js'
 import { compareClassifiers, compareRegressions } from '../evaluate/compare.js'
 import { decideGate, gateMetric } from '../evaluate/gate.js'
@@ -114,7 +115,7 @@ async function compare(
     const predictor = await openPredictor(await store.get(ref), { threads: resources.threads })
     try {
       const { inputs: schema, task, threshold } = predictor.metadata
-      if (JSON.stringify(task) !== JSON.stringify(plan.task))
+      if (canonicalJson(task) !== canonicalJson(plan.task))
         throw new MillraceError('MR_GATE_CHAMPION', 'it answers another question: its task or classes differ')
       const lacking = schema.filter(
         ({ name, type }) => !table.schema.some((field) => field.name === name && field.type === type),

@@ -93,7 +93,7 @@ describe('examples/churn', () => {
     expect(refused.body).toContain('tenure')
 
     // a second version becomes champion; the running server takes it without a lost request
-    await succeed(['run', churn.file, '--set', 'training.hidden_dims=[8]'])
+    await succeed(['run', churn.file, '--set', 'training.hidden_dims=[16]'])
     const versions = new Set<string>()
     const deadline = Date.now() + 20_000
     while (Date.now() < deadline && versions.size < 2) {
