@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { PipelineConfig } from '../config/config.js'
 import { toYaml } from '../config/load.js'
 import type { ArtifactStore } from '../core/artifacts.js'
+import type { RegistrationDocument } from '../core/documents.js'
 import { type ErrorCode, ERRORS, MillraceError } from '../core/errors.js'
 import { writeFileAtomic } from '../core/files.js'
 import { renderRunPage } from '../dashboard/run-page.js'
@@ -11,7 +12,9 @@ import { renderValidationPage } from '../dashboard/validation-page.js'
 import { openArtifactStore } from '../core/artifact-store.js'
 import type { RunState } from '../pipeline/state.js'
 import type { RunOutcome } from '../stages/run-pipeline.js'
-import { duration, quantity } from './numbers.js'
+import { duration } from '../dashboard/format.js'
+import { openRegistry, registryFile } from '../registry/sqlite.js'
+import { commandLine, shownPath } from './home.js'
 import { type Output, printable } from './output.js'
 import { gatherRunPage } from './page-data.js'
 
@@ -64,36 +67,66 @@ export async function finishRun(out: Output, home: string, outcome: RunOutcome):
     ...(registration === undefined ? {} : { registration }),
     ...(failed?.error === undefined ? {} : { error: failed.error, stage: failed.name }),
   })
-  if (registration !== undefined) {
-    const { name, version, gate } = registration
-    out.say()
-    for (const reason of gate?.reasons ?? []) out.say(`  ${printable(reason)}`)
-    const uri = gate?.passed === true ? `models:/${name}@champion` : `models:/${name}/${version}`
-    out.say(
-      gate?.passed === true
-        ? out.style('green', `version ${version} of ${printable(name)} is the champion`)
-        : out.style('red', `the gate says no: version ${version} of ${printable(name)} is registered, not promoted`),
-    )
-    out.say()
-    out.say(`  ${`millrace serve ${uri}`.padEnd(46)} answers requests`)
-    out.say(`  ${`millrace predict ${uri} DATA --out FILE`.padEnd(46)} scores a file`)
+  const uri = registration === undefined ? undefined : await sayVerdict(out, home, state, registration)
+  out.say()
+  out.say(`${state.status} in ${duration(state.seconds)}; its page: ${shownPath(page)}`)
+  if (uri !== undefined) {
+    const next = [
+      [commandLine(['open'], home), 'shows the page'],
+      [commandLine(['predict', uri, 'DATA', '--out', 'FILE'], home), 'scores a file'],
+      [commandLine(['serve', uri], home), 'answers requests'],
+    ] as const
+    const width = Math.max(...next.map(([command]) => command.length))
+    for (const [command, about] of next) out.say(`  ${printable(command.padEnd(width))}  ${out.style('dim', about)}`)
   }
-  out.say(`  ${'page'.padEnd(8)} ${page}`)
-  out.say(out.style('dim', `  ${state.status} in ${duration(state.seconds)}, ${quantity(state.stages.length)} stages`))
   if (failed?.error !== undefined) {
     const { code: errorCode, message, hint, at } = failed.error
     const known = errorCode in ERRORS ? (errorCode as ErrorCode) : 'MR_STAGE_FAILED'
-    const resume = `mend the cause, then: millrace resume ${state.run}`
+    const resume = `mend the cause, then: ${commandLine(['resume', state.run], home)}`
     throw new MillraceError(known, `${failed.name}: ${message}`, {
-      hint: hint === undefined ? resume : `${hint}; then: millrace resume ${state.run}`,
+      hint: hint === undefined ? resume : `${hint}; then: ${commandLine(['resume', state.run], home)}`,
       ...(at === undefined ? {} : { at }),
     })
   }
   if (state.status === 'cancelled')
     throw new MillraceError('MR_CANCELLED', `run ${state.run} was interrupted; nothing is lost`, {
-      hint: `millrace resume ${state.run}`,
+      hint: commandLine(['resume', state.run], home),
     })
   return code
+}
+
+/**
+ * The gate's reasons and what became of the version; where the register stage was cached, another may be champion now.
+ * Gives the model's address.
+ */
+async function sayVerdict(
+  out: Output,
+  home: string,
+  state: RunState,
+  { name, version, gate }: RegistrationDocument,
+): Promise<string> {
+  out.say()
+  // a register stage that ran has just said them
+  if (state.stages.some((stage) => stage.name === 'register' && stage.status === 'cached'))
+    for (const reason of gate?.reasons ?? []) out.say(`  ${printable(reason)}`)
+  const shown = `version ${version} of ${printable(name)}`
+  const numbered = `models:/${name}/${version}`
+  if (gate?.passed !== true) {
+    out.say(out.style('red', `the gate says no: ${shown} is registered, not promoted`))
+    return numbered
+  }
+  const registry = await openRegistry(registryFile(home))
+  const champion = await registry
+    .versions(name)
+    .then((versions) => versions.find(({ aliases }) => aliases.includes('champion'))?.version)
+    .finally(() => registry.close())
+  if (champion === version) {
+    out.say(out.style('green', `${shown} is the champion`))
+    return `models:/${name}@champion`
+  }
+  out.say(out.style('yellow', `${shown} passed the gate before; the champion is ${champion ?? 'none'} now`))
+  out.say(`  ${printable(commandLine(['models', 'alias', name, 'champion', String(version)], home))}`)
+  return numbered
 }
 
 function exitCode(state: RunState, gatePassed: boolean | undefined): number {

@@ -7,7 +7,7 @@ import { MillraceError } from '../core/errors.js'
 import type { ModelRegistry } from '../registry/registry.js'
 import { openRegistry, registryFile } from '../registry/sqlite.js'
 import { isModelUri, readModelBytes } from '../serving/models.js'
-import { homeFolder } from './home.js'
+import { commandLine, homeFolder, shownPath } from './home.js'
 
 /** The folder of a home's artifacts. */
 export const artifactFolder = (home: string): string => join(home, 'artifacts')
@@ -18,8 +18,11 @@ export async function existingRegistry(home: string | undefined): Promise<ModelR
   const file = registryFile(folder)
   const there = await stat(file).catch(() => undefined)
   if (!there)
-    throw new MillraceError('MR_MODEL_UNKNOWN', `no model was ever registered in ${folder}`, {
-      hint: 'millrace run FILE registers one; for another home give --home DIR',
+    throw new MillraceError('MR_MODEL_UNKNOWN', `no model was ever registered in ${shownPath(folder)}`, {
+      hint:
+        folder === homeFolder(undefined)
+          ? 'millrace run FILE registers one; models of a pipeline file in another folder are in .millrace there: give --home DIR/.millrace'
+          : `${commandLine(['run', 'FILE'], folder)} registers one`,
     })
   return openRegistry(file)
 }

@@ -4,6 +4,7 @@
  */
 import type { WriteStream } from 'node:tty'
 import { MillraceError, type Position } from '../core/errors.js'
+import { type Colour, cut, paint } from '../dashboard/terminal.js'
 
 type Stream = Pick<NodeJS.WriteStream, 'write'> & Partial<Pick<WriteStream, 'isTTY' | 'columns'>>
 
@@ -15,21 +16,12 @@ export interface OutputOptions {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
-export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
-const CODES: Readonly<Record<Style, readonly [number, number]>> = {
-  bold: [1, 22],
-  dim: [2, 22],
-  red: [31, 39],
-  green: [32, 39],
-  yellow: [33, 39],
-}
-
 export class Output {
   readonly json: boolean
   /** A person watches and can answer. */
   readonly isInteractive: boolean
   private readonly people: Stream
-  private readonly isColoured: boolean
+  readonly isColoured: boolean
 
   constructor(private readonly options: OutputOptions) {
     this.json = options.json
@@ -43,15 +35,19 @@ export class Output {
     this.people.write(`${line}\n`)
   }
 
+  /** Columns of the terminal; 80 where there is none. */
+  get width(): number {
+    return this.people.columns ?? 80
+  }
+
   /** Replaces the terminal's current line, cut to its width; only for an interactive output. '' clears it. */
   status(text: string): void {
-    const width = (this.people.columns ?? 80) - 1
-    this.people.write(`\r\u001b[2K${text.length > width ? `${text.slice(0, width - 1)}…` : text}`)
+    this.people.write(`\r\u001b[2K${cut(text, this.width - 1)}`)
   }
 
   /** Colours where the terminal has them, the text alone elsewhere. */
-  style(style: Style, text: string): string {
-    return paint(this.isColoured, style, text)
+  style(style: Colour, text: string): string {
+    return paint(text, style, this.isColoured)
   }
 
   /** Under `--json` one line of JSON on standard output: the command's one document, or an event. Else nothing. */
@@ -63,7 +59,7 @@ export class Output {
   error(error: unknown): number {
     const fault = asMillraceError(error)
     const coloured = isColoured(this.options.stderr, this.options.env)
-    const lines = errorLines(fault, (style, text) => paint(coloured, style, text))
+    const lines = errorLines(fault, (style, text) => paint(text, style, coloured))
     if (this.options.debug) lines.push(printable(stackOf(error)))
     this.options.stderr.write(`${lines.join('\n')}\n`)
     this.document({ error: errorDocument(fault) })
@@ -75,7 +71,7 @@ export class Output {
  * `error MR_X: what, where, rule`, then `hint: …` and one line for each of `others`, with a hint of its own under it
  * where it was not just said.
  */
-export function errorLines(error: MillraceError, style: (style: Style, text: string) => string): string[] {
+export function errorLines(error: MillraceError, style: (style: Colour, text: string) => string): string[] {
   const lines = [`${style('red', `error ${error.code}`)}: ${where(error.at)}${printable(error.message)}`]
   const [only] = error.others
   const others = error.others.length === 1 && only?.message === error.message ? [] : error.others
@@ -140,9 +136,4 @@ function stackOf(error: unknown): string {
 /** https://no-color.org: any value that is not empty switches colours off. */
 function isColoured(stream: Stream, env: Readonly<Record<string, string | undefined>>): boolean {
   return stream.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
-}
-
-function paint(coloured: boolean, style: Style, text: string): string {
-  const [on, off] = CODES[style]
-  return coloured ? `\u001b[${on}m${text}\u001b[${off}m` : text
 }

@@ -1,16 +1,23 @@
 /** Shows a run while it works: a line that moves on a terminal, plain lines elsewhere, one JSON event a line under --json. */
 import type { MachinePlan } from '../config/machine.js'
+import { duration } from '../dashboard/format.js'
+import { type Progress, progressLine } from '../dashboard/terminal.js'
 import type { ExecutionEvent, StageProgressEvent } from '../pipeline/executor.js'
-import { duration, quantity } from './numbers.js'
 import { type Output, printable } from './output.js'
 
 /** Milliseconds between two plain lines of progress of one stage where nobody watches a moving line. */
 const PLAIN_INTERVAL = 10_000
+/** The value whose course is drawn as it goes: what early stopping goes by. */
+const TREND_VALUE = 'validation'
+/** The values that a line has room for; all of them are in the events and on the page. */
+const SHOWN_VALUES = ['loss', TREND_VALUE]
+const TREND_LENGTH = 10
 
 export class RunView {
-  private readonly started = new Map<string, number>()
   private readonly lastLine = new Map<string, number>()
-  private readonly moving = new Map<string, StageProgressEvent>()
+  /** Stages at work, and how far they are once they say so. */
+  private readonly working = new Map<string, StageProgressEvent | undefined>()
+  private readonly trends = new Map<string, number[]>()
   private drawn = false
 
   constructor(private readonly out: Output) {}
@@ -35,7 +42,9 @@ export class RunView {
         this.line(`going on with run ${event.run}`)
         break
       case 'stage-started':
-        this.started.set(event.stage, event.time)
+        this.lastLine.set(event.stage, event.time)
+        this.working.set(event.stage, undefined)
+        this.draw()
         break
       case 'stage-progress':
         this.progress(event)
@@ -58,6 +67,7 @@ export class RunView {
         this.ended(event.stage, 'red', 'failed', `after ${duration(event.seconds)}`)
         break
       case 'stage-retrying':
+        this.working.delete(event.stage)
         this.line(
           `${event.stage.padEnd(11)} ${this.out.style('yellow', 'retrying')} in ${duration(event.delay / 1000)}: ${printable(event.error.message)}`,
         )
@@ -71,12 +81,12 @@ export class RunView {
 
   /** Wipes the moving line. */
   close(): void {
-    this.moving.clear()
+    this.working.clear()
     this.wipe()
   }
 
   private ended(stage: string, style: 'green' | 'dim' | 'red', word: string, about: string): void {
-    this.moving.delete(stage)
+    this.working.delete(stage)
     this.line(`${stage.padEnd(11)} ${this.out.style(style, word.padEnd(8))} ${about}`)
   }
 
@@ -87,23 +97,40 @@ export class RunView {
   }
 
   private progress(event: StageProgressEvent): void {
-    this.moving.set(event.stage, event)
+    this.working.set(event.stage, event)
+    const value = event.values?.[TREND_VALUE]
+    if (value !== undefined)
+      this.trends.set(event.stage, [...(this.trends.get(event.stage) ?? []), value].slice(-TREND_LENGTH))
     if (this.out.isInteractive) {
-      this.wipe()
       this.draw()
       return
     }
-    const last = this.lastLine.get(event.stage) ?? this.started.get(event.stage) ?? event.time
-    if (event.time - last < PLAIN_INTERVAL) return
+    if (event.time - (this.lastLine.get(event.stage) ?? event.time) < PLAIN_INTERVAL) return
     this.lastLine.set(event.stage, event.time)
-    this.out.say(`${event.stage.padEnd(11)} ${describe(event)}`)
+    this.out.say(progressLine({ ...this.seen(event), label: event.stage.padEnd(11) }, { bar: false, width: 120 }))
   }
 
+  /** Stages at work side by side share the width. */
   private draw(): void {
-    if (!this.out.isInteractive || this.moving.size === 0) return
-    const text = [...this.moving.values()].map((event) => `${event.stage} ${describe(event)}`).join('  |  ')
-    this.out.status(text)
+    if (!this.out.isInteractive || this.working.size === 0) return
+    const width = Math.floor((this.out.width + 1) / this.working.size) - 2
+    const parts = [...this.working].map(([stage, event]) =>
+      event === undefined ? stage : progressLine(this.seen(event), { width, colour: this.out.isColoured }),
+    )
+    this.out.status(parts.join('  '))
     this.drawn = true
+  }
+
+  private seen({ stage, unit, done, total, values = {}, rate, estimatedSecondsLeft }: StageProgressEvent): Progress {
+    const trend = this.trends.get(stage)
+    return {
+      ...{ label: stage, unit, done },
+      values: Object.fromEntries(Object.entries(values).filter(([name]) => SHOWN_VALUES.includes(name))),
+      ...(trend === undefined ? {} : { trend }),
+      ...(total === undefined ? {} : { total }),
+      ...(rate === undefined ? {} : { rate }),
+      ...(estimatedSecondsLeft === undefined ? {} : { secondsLeft: estimatedSecondsLeft }),
+    }
   }
 
   private wipe(): void {
@@ -111,17 +138,4 @@ export class RunView {
     this.out.status('')
     this.drawn = false
   }
-}
-
-/** `epochs 12 of 40, loss 0.41, 8.2/s, about 3 s left`; rates and times left are estimates of the last half minute. */
-function describe(event: StageProgressEvent): string {
-  const { unit, done, total, values = {}, rate, estimatedSecondsLeft } = event
-  return [
-    `${unit} ${quantity(done)}${total === undefined ? '' : ` of ${quantity(total)}`}`,
-    ...Object.entries(values).map(([name, value]) => `${name} ${quantity(value)}`),
-    ...(rate === undefined ? [] : [`${quantity(rate)}/s`]),
-    ...(estimatedSecondsLeft === undefined || estimatedSecondsLeft < 1
-      ? []
-      : [`about ${duration(estimatedSecondsLeft)} left`]),
-  ].join(', ')
 }

@@ -84,6 +84,11 @@ export function moment(iso: string): string {
   return Number.isNaN(date.getTime()) ? iso : `${date.toISOString().slice(0, 16).replace('T', ' ')}\u00a0UTC`
 }
 
+/** A moment in UTC to the second, without a zone: 2026-11-24 11:39:02. */
+export function timestamp(at: Date | number): string {
+  return new Date(at).toISOString().slice(0, 19).replace('T', ' ')
+}
+
 /** Microseconds since 1970 as a date, with the time if it is not midnight. */
 export function microseconds(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value) || Math.abs(value) > 8.64e18) return NONE

@@ -53,20 +53,30 @@ describe('terminal', () => {
   })
 
   test('progress: rate and time left', () => {
-    expect(
-      progressLine({ label: 'train', unit: 'epochs', done: 5, total: 20, seconds: 10, values: { loss: 0.4123 } }),
-    ).toBe(`train  █████${' '.repeat(15)}  5/20 epochs  2.0 s each  30 s left  loss 0.4123`)
-    expect(progressLine({ label: 'transform', unit: 'rows', done: 1_200_000, seconds: 3 })).toBe(
+    const epochs = { label: 'train', unit: 'epochs', done: 5, total: 20, rate: 0.5, secondsLeft: 30 }
+    expect(progressLine({ ...epochs, values: { loss: 0.4123 } })).toBe(
+      `train  █████${' '.repeat(15)}  5/20 epochs  loss 0.4123  30 s left  2.0 s each`,
+    )
+    const trend = [0.9, 0.6, 0.5, 0.4, 0.3]
+    expect(progressLine({ ...epochs, values: { loss: 0.4123 }, trend })).toBe(
+      'train  5/20 epochs  loss 0.4123  █▄▃▂▁  30 s left  2.0 s each',
+    )
+    expect(progressLine({ ...epochs, trend }, { width: 120 })).toContain('█████  ')
+    expect(progressLine(epochs, { bar: false })).toBe('train  5/20 epochs  30 s left  2.0 s each')
+    expect(progressLine({ label: 'transform', unit: 'rows', done: 1_200_000, rate: 400_000 })).toBe(
       'transform  1,200,000 rows  400k/s',
     )
-    expect(progressLine({ label: 'x', unit: 'rows', done: 0, total: 0, seconds: 0 })).toBe('x  0 rows')
-    expect(progressLine({ label: 'x', unit: 'rows', done: 1, total: 2, seconds: NaN })).not.toContain('NaN')
+    expect(progressLine({ label: 'x', unit: 'rows', done: 0, total: 0, rate: 0 })).toBe('x  0 rows')
+    expect(progressLine({ label: 'x', unit: 'rows', done: 1, total: 2, rate: NaN, secondsLeft: NaN })).not.toMatch(
+      /NaN/,
+    )
   })
 
   test('progress: what does not fit is left out, colours only on request', () => {
-    const progress = { label: 'train', unit: 'epochs', done: 5, total: 20, seconds: 10, values: { loss: 0.4 } }
-    for (let width = 5; width < 100; width++)
-      expect(textWidth(progressLine(progress, { width, colour: true }))).toBeLessThanOrEqual(width)
+    const progress = { label: 'train', unit: 'epochs', done: 5, total: 20, rate: 0.5, values: { loss: 0.4 } }
+    for (let width = 5; width < 120; width++)
+      for (const trend of [[], [3, 2, 1]])
+        expect(textWidth(progressLine({ ...progress, trend }, { width, colour: true }))).toBeLessThanOrEqual(width)
     expect(progressLine(progress)).not.toContain('\u001b')
     expect(progressLine(progress, { colour: true })).toContain('\u001b[34m█████\u001b[39m')
     expect([paint('a', 'red', false), paint('', 'red', true)]).toEqual(['a', ''])

@@ -118,40 +118,53 @@ export function terminalTable(
 
 export interface Progress {
   readonly label: string
-  /** What is counted, e.g. `rows`, `epoch`. */
+  /** What is counted, e.g. `rows`, `epochs`. */
   readonly unit: string
   readonly done: number
   readonly total?: number
-  /** Seconds since it began. */
-  readonly seconds: number
+  /** Units a second. */
+  readonly rate?: number
+  readonly secondsLeft?: number
   /** Shown as they are: {loss: 0.41}. */
   readonly values?: Readonly<Record<string, number>>
+  /** The newest of a series, drawn small after the values. */
+  readonly trend?: readonly number[]
 }
 
-/** One line: label, bar, count, rate, time left, values. What does not fit `width` is left out from the end. */
+/** Columns of a trend, and the width from which a bar has room beside it. */
+const TREND = 10
+const WIDE_LINE = 110
+
+/** One line: label, bar, count, values, trend, time left, rate. What does not fit `width` is left out from the end. */
 export function progressLine(
   progress: Progress,
-  options: { readonly width?: number; readonly colour?: boolean } = {},
+  options: { readonly width?: number; readonly colour?: boolean; readonly bar?: boolean } = {},
 ): string {
-  const { done, total, seconds, unit } = progress
-  const width = options.width ?? 100
+  const { done, total, rate, secondsLeft, unit, trend = [] } = progress
+  const { width = 100, colour = false } = options
   const known = total !== undefined && total > 0 && Number.isFinite(total)
-  const rate = seconds > 0 && done > 0 ? done / seconds : undefined
-  const parts = [cut(visible(progress.label), 24)]
-  if (known) parts.push(bar(done / total, 20), `${count(done)}/${count(total)} ${unit}`)
-  else parts.push(`${count(done)} ${unit}`)
-  if (rate !== undefined)
-    parts.push(rate >= 1 ? `${compact(Number(rate.toPrecision(3)))}/s` : `${duration(1 / rate)} each`)
-  if (known && rate !== undefined && done < total) parts.push(`${duration((total - done) / rate)} left`)
+  const filled =
+    known && options.bar !== false && (trend.length === 0 || width >= WIDE_LINE) ? bar(done / total, 20) : ''
   const values = Object.entries(progress.values ?? {}).map(([name, value]) => `${visible(name)} ${number(value)}`)
+  const parts = [
+    cut(visible(progress.label), 24),
+    filled,
+    known ? `${count(done)}/${count(total)} ${unit}` : `${count(done)} ${unit}`,
+    ...values,
+    sparkline(trend, TREND),
+    secondsLeft !== undefined && secondsLeft >= 1 ? `${duration(secondsLeft)} left` : '',
+    rate === undefined || !(rate > 0)
+      ? ''
+      : rate >= 1
+        ? `${compact(Number(rate.toPrecision(3)))}/s`
+        : `${duration(1 / rate)} each`,
+  ].filter((part) => part !== '')
   let line = ''
-  for (const part of [...parts, ...values]) {
+  for (const part of parts) {
     const next = line === '' ? part : `${line}  ${part}`
     if (textWidth(next) > width) break
     line = next
   }
-  const filled = known ? parts[1]?.trimEnd() : undefined
-  return filled !== undefined && filled !== ''
-    ? line.replace(filled, paint(filled, 'blue', options.colour === true))
-    : line
+  const shown = filled.trimEnd()
+  return shown === '' ? line : line.replace(shown, paint(shown, 'blue', colour))
 }

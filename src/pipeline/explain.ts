@@ -104,18 +104,21 @@ function differences(
 
 /** A reason in words for people. */
 export function formatReason(reason: Reason): string {
-  const short = (text: string | null | undefined) => text?.replace(/^sha256:(.{12}).*$/, '$1…') ?? 'nothing'
+  // digests say nothing to a person; they are in the reason itself
+  const isLong = (text: string) => text.startsWith('sha256:')
   switch (reason.kind) {
     case 'never-ran':
       return 'it has never succeeded here'
     case 'version':
       return `the stage itself changed: version ${reason.from} -> ${reason.to}`
     case 'config':
-      return `${reason.path || 'the configuration'} changed: ${short(reason.from)} -> ${short(reason.to)}`
+      return isLong(reason.from) || isLong(reason.to)
+        ? `${reason.path || 'the configuration'} changed`
+        : `${reason.path || 'the configuration'} changed: ${reason.from} -> ${reason.to}`
     case 'input':
-      return `its input ${reason.stage}.${reason.output} changed: ${short(reason.from)} -> ${short(reason.to)}`
+      return `the ${reason.output} of ${reason.stage} changed`
     case 'source':
-      return `what it reads from outside changed: ${short(reason.from)} -> ${short(reason.to)}`
+      return 'the content of its source changed'
     case 'outputs-missing':
       return `its outputs are no longer in the store: ${reason.outputs.join(', ')}`
     case 'effects-gone':

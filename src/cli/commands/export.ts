@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { MillraceError } from '../../core/errors.js'
 import { writeFileAtomic } from '../../core/files.js'
+import { count } from '../../dashboard/format.js'
 import { readModelFile } from '../../serving/model-file.js'
 import { readModelSource } from '../model-source.js'
 import { printable } from '../output.js'
@@ -20,7 +21,7 @@ export async function run({ args, options, home, out }: Call): Promise<number> {
   const { metadata, digest } = readModelFile(bytes)
   await writeFileAtomic(target, bytes)
   const shown = `${name ?? metadata.name} version ${version ?? metadata.version}`
-  out.say(`${printable(target)}: ${printable(shown)}, ${bytes.length.toLocaleString('en')} bytes, ${digest}`)
+  out.say(`${printable(target)}: ${printable(shown)}, ${count(bytes.length)} bytes, ${digest}`)
   out.document({
     out: target,
     name: name ?? metadata.name,

@@ -1,9 +1,14 @@
 /** `millrace models`: what the registry holds, and which version an alias points to. */
 import { MillraceError } from '../../core/errors.js'
+import { fixed, timestamp } from '../../dashboard/format.js'
+import { terminalTable } from '../../dashboard/terminal.js'
 import type { ModelRegistry, ModelVersion } from '../../registry/registry.js'
 import { existingRegistry } from '../model-source.js'
 import { printable } from '../output.js'
 import { type Call, textOf } from '../verb.js'
+
+/** Of all scores, those that a line has room for; the rest is under --json. */
+const TOLD_FIRST = ['roc_auc', 'average_precision', 'log_loss', 'accuracy', 'rmse', 'mae', 'r2']
 
 /** `models [NAME]`: all models, or the versions of one. */
 export async function run(call: Call): Promise<number> {
@@ -62,9 +67,15 @@ async function all({ out }: Call, registry: ModelRegistry): Promise<number> {
     Object.entries(aliases)
       .map(([alias, version]) => `${alias}: ${version}`)
       .join(', '),
-    newest ? time(newest.createdAt) : '',
+    newest ? timestamp(newest.createdAt) : '',
   ])
-  for (const line of table(['model', 'versions', 'aliases', 'newest'], rows)) out.say(line)
+  const columns = [
+    { title: 'model' },
+    { title: 'versions', align: 'right' },
+    { title: 'aliases' },
+    { title: 'newest (UTC)' },
+  ] as const
+  for (const line of terminalTable(columns, rows, { colour: out.isColoured })) out.say(line)
   out.document({ models: models.map(({ newest, ...model }) => ({ ...model, newest: newest && describe(newest) })) })
   return 0
 }
@@ -72,17 +83,24 @@ async function all({ out }: Call, registry: ModelRegistry): Promise<number> {
 async function one({ out }: Call, registry: ModelRegistry, name: string): Promise<number> {
   const versions = await registry.versions(name)
   const history = await registry.history(name)
-  const metrics = [...new Set(versions.flatMap((version) => Object.keys(version.metrics)))].slice(0, 4)
+  const known = new Set(versions.flatMap((version) => Object.keys(version.metrics)))
+  const first = TOLD_FIRST.filter((metric) => known.has(metric))
+  const metrics = [...first, ...known].filter((metric, i, all) => all.indexOf(metric) === i).slice(0, 4)
   const rows = versions
     .toReversed()
     .map((version) => [
       String(version.version),
       version.aliases.join(', '),
-      time(version.createdAt),
-      ...metrics.map((metric) => version.metrics[metric]?.toFixed(4) ?? ''),
+      timestamp(version.createdAt),
+      ...metrics.map((metric) => fixed(version.metrics[metric], 4)),
       version.lineage.runId,
     ])
-  for (const line of table(['version', 'aliases', 'registered', ...metrics, 'run'], rows)) out.say(line)
+  const columns = [
+    ...[{ title: 'version', align: 'right' as const }, { title: 'aliases' }, { title: 'registered (UTC)' }],
+    ...metrics.map((title) => ({ title, align: 'right' as const })),
+    { title: 'run' },
+  ]
+  for (const line of terminalTable(columns, rows, { colour: out.isColoured })) out.say(line)
   out.document({
     name,
     versions: versions.map(describe),
@@ -98,19 +116,4 @@ async function one({ out }: Call, registry: ModelRegistry, name: string): Promis
 
 function describe({ version, createdAt, model, lineage, metrics, tags, aliases }: ModelVersion): object {
   return { version, created_at: createdAt.toISOString(), aliases, metrics, tags, lineage, model }
-}
-
-/** `2026-11-24 12:05:00` UTC. */
-const time = (date: Date): string => date.toISOString().slice(0, 19).replace('T', ' ')
-
-/** Columns as wide as their widest cell; cells come from the registry, so they are made printable. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const lines = [head, ...rows.map((row) => row.map(printable))]
-  const widths = head.map((_, i) => Math.max(...lines.map((line) => (line[i] ?? '').length)))
-  return lines.map((line) =>
-    line
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  )
 }

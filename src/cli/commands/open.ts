@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { openArtifactStore } from '../../core/artifact-store.js'
 import { writeRunPages } from '../finish.js'
-import { homeFolder } from '../home.js'
+import { homeFolder, shownPath } from '../home.js'
 import { findRun } from '../past-runs.js'
 import { type Call, textOf } from '../verb.js'
 
@@ -14,7 +14,7 @@ export async function run({ args, options, home, out }: Call): Promise<number> {
   try {
     const page = await writeRunPages(folder, store, state, [])
     out.document({ run: state.run, page })
-    out.say(page)
+    out.say(shownPath(page))
     if (out.isInteractive && options['print'] !== true) show(page)
     return 0
   } finally {
@@ -26,7 +26,7 @@ export async function run({ args, options, home, out }: Call): Promise<number> {
 function show(page: string): void {
   const [command, ...before] =
     process.platform === 'darwin' ? ['open'] : process.platform === 'win32' ? ['explorer.exe'] : ['xdg-open']
-  const child = spawn(command as string, [...before, page], { detached: true, stdio: 'ignore' })
+  const child = spawn(command, [...before, page], { detached: true, stdio: 'ignore' })
   child.on('error', () => undefined)
   child.unref()
 }

@@ -1,9 +1,11 @@
 /** `millrace predict`: scores a file with a model. */
 import { availableParallelism } from 'node:os'
 import { MillraceError } from '../../core/errors.js'
+import { count, duration } from '../../dashboard/format.js'
+import { progressLine } from '../../dashboard/terminal.js'
 import { openPredictor } from '../../serving/onnx-predictor.js'
 import { readModelSource } from '../model-source.js'
-import { printable } from '../output.js'
+import { type Output, printable } from '../output.js'
 import { scoreFile } from '../scoring.js'
 import { type Call, textOf } from '../verb.js'
 
@@ -17,7 +19,7 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
   const { bytes, name, version } = await readModelSource(model, home)
   await using predictor = await openPredictor(bytes, { threads: availableParallelism() })
   const started = performance.now()
-  const progress = progressLine(out.isInteractive)
+  const progress = rowCounter(out)
   const { rows, columns } = await scoreFile({
     predictor,
     data,
@@ -30,9 +32,7 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
   const seconds = (performance.now() - started) / 1000
   const { metadata, digest } = predictor
   const shown = `${name ?? metadata.name} version ${version ?? metadata.version}`
-  out.say(
-    `${printable(target)}: ${rows.toLocaleString('en')} rows scored by ${printable(shown)} in ${seconds.toFixed(1)} s`,
-  )
+  out.say(`${printable(target)}: ${count(rows)} rows scored by ${printable(shown)} in ${duration(seconds)}`)
   out.document({
     out: target,
     rows,
@@ -44,8 +44,8 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
 }
 
 /** A line that counts rows where a person watches, at most ten times a second. */
-function progressLine(isInteractive: boolean): { show: (rows: number) => void; clear: () => void } {
-  if (!isInteractive || !process.stderr.isTTY) return { show: () => undefined, clear: () => undefined }
+function rowCounter(out: Output): { show: (rows: number) => void; clear: () => void } {
+  if (!out.isInteractive) return { show: () => undefined, clear: () => undefined }
   const started = performance.now()
   let last = 0
   return {
@@ -53,9 +53,9 @@ function progressLine(isInteractive: boolean): { show: (rows: number) => void; c
       const now = performance.now()
       if (now - last < 100) return
       last = now
-      const rate = Math.round((rows * 1000) / (now - started))
-      process.stderr.write(`\r${rows.toLocaleString('en')} rows, ${rate.toLocaleString('en')} a second\u001b[K`)
+      const rate = (rows * 1000) / (now - started)
+      out.status(progressLine({ label: 'predict', unit: 'rows', done: rows, rate }, { width: out.width - 1 }))
     },
-    clear: () => void process.stderr.write('\r\u001b[K'),
+    clear: () => out.status(''),
   }
 }
