@@ -51,7 +51,9 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
       const table = await getJson<TableDocument>(store, inputs['validate']?.['table'])
       const engine = await resources.engine()
       const relation = await tableRelation(store, table)
-      const label = labelField(config, table.schema)
+      // a table that validate wrote anew carries the rows' numbers as a column; they are nobody's data
+      const columns = table.schema.filter(({ name }) => name !== ROW)
+      const label = labelField(config, columns)
       const labelled = filter(relation, call('not', labelMissing(label.name)))
       const task = await findTask(engine, labelled, config, signal)
       const split = await fitSplit(
@@ -78,7 +80,7 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
           'warn',
         )
       const train = inSplit(rows, 'train')
-      const chosen = await chooseColumns(engine, train, table.schema, config, label.name, signal)
+      const chosen = await chooseColumns(engine, train, columns, config, label.name, signal)
       const plan = await fitPlan(
         engine,
         train,

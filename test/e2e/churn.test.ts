@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { example, millrace, resultOf, start, succeed } from './cli.js'
+import { evaluationOf, example, millrace, resultOf, start, succeed } from './cli.js'
 import { python } from './python.js'
 
 interface Scored {
@@ -25,12 +25,13 @@ describe('examples/churn', () => {
     const again = await succeed(['run', first.file])
     expect(again.stdout.match(/ cached /g)).toHaveLength(8)
 
-    // no worse than scikit-learn's logistic regression on the same rows
+    // at least as good as scikit-learn's logistic regression on the same rows (bench/results/quality.json has the
+    // figures); the last digits of both depend on the processor
     const features = join(first.path, 'output/features')
     const theirs = await python<{ roc_auc: number; rows: number }>('logistic_regression.py', features, 'Churn', '1')
     const ours = await evaluationOf(first.path, one.run)
     expect(ours.rows).toBe(theirs.rows)
-    expect(ours.metrics['roc_auc']?.value).toBeGreaterThanOrEqual(theirs.roc_auc - 0.001)
+    expect(ours.metrics['roc_auc']?.value).toBeGreaterThanOrEqual(theirs.roc_auc - 0.0005)
     expect(ours.metrics['roc_auc']?.low).toBeGreaterThan(0.8)
     expect(ours.parity.maxDifference).toBeLessThanOrEqual(1e-6)
   })
@@ -123,20 +124,3 @@ describe('examples/churn', () => {
     expect(served.stderr).toMatch(/^error MR_MODEL_/)
   })
 })
-
-interface Evaluation {
-  readonly rows: number
-  readonly metrics: Readonly<Record<string, { readonly value: number; readonly low: number; readonly high: number }>>
-  readonly parity: { readonly maxDifference: number }
-}
-
-/** The evaluation document of a run, by way of `status --json` and the artifact store. */
-export async function evaluationOf(path: string, run: string): Promise<Evaluation> {
-  const home = join(path, '.millrace')
-  const status = JSON.parse((await succeed(['status', run, '--json', '--home', home])).stdout) as {
-    readonly stages: readonly { readonly name: string; readonly value?: Readonly<Record<string, { digest: string }>> }[]
-  }
-  const digest = status.stages.find(({ name }) => name === 'evaluate')?.value?.['report']?.digest ?? ''
-  const hex = digest.slice('sha256:'.length)
-  return JSON.parse(await readFile(join(home, 'artifacts/sha256', hex.slice(0, 2), hex), 'utf8')) as Evaluation
-}

@@ -1,7 +1,7 @@
 /** Runs the built command line as a user's shell would, in folders of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -102,4 +102,21 @@ interface ResultLine {
 export function resultOf(finished: Finished): ResultLine {
   const lines = finished.stdout.trim().split('\n')
   return JSON.parse(lines.at(-1) ?? '{}') as ResultLine
+}
+
+export interface Evaluation {
+  readonly rows: number
+  readonly metrics: Readonly<Record<string, { readonly value: number; readonly low: number; readonly high: number }>>
+  readonly parity: { readonly maxDifference: number }
+}
+
+/** The evaluation document of a run, by way of `status --json` and the artifact store. */
+export async function evaluationOf(path: string, run: string): Promise<Evaluation> {
+  const home = join(path, '.millrace')
+  const status = JSON.parse((await succeed(['status', run, '--json', '--home', home])).stdout) as {
+    readonly stages: readonly { readonly name: string; readonly value?: Readonly<Record<string, { digest: string }>> }[]
+  }
+  const digest = status.stages.find(({ name }) => name === 'evaluate')?.value?.['report']?.digest ?? ''
+  const hex = digest.slice('sha256:'.length)
+  return JSON.parse(await readFile(join(home, 'artifacts/sha256', hex.slice(0, 2), hex), 'utf8')) as Evaluation
 }

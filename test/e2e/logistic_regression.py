@@ -2,7 +2,8 @@
 
 usage: logistic_regression.py FEATURES_FOLDER LABEL POSITIVE_INDEX [CLASS_WEIGHTS_JSON]
 FEATURES_FOLDER is what the pipeline published: its manifest names the files. Category indices are one-hot encoded.
-Prints JSON with ROC-AUC and average precision on the test rows, C chosen on the validation rows.
+Prints JSON with ROC-AUC and average precision on the test rows, each with a 95 % bootstrap interval (1,000 resamples of
+rows), C chosen on the validation rows.
 """
 import json
 import os
@@ -53,4 +54,16 @@ for c in (0.01, 0.1, 1.0, 10.0):
     found = scores(model, "validation")["roc_auc"]
     if best is None or found > best[0]:
         best = (found, c, model)
-print(json.dumps({"C": best[1], "rows": int((frame["split"] == "test").sum()), **scores(best[2], "test")}))
+
+rows = (frame["split"] == "test").to_numpy()
+p = best[2].predict_proba(x[rows])[:, 1]
+w = np.ones(rows.sum()) if weights is None else np.where(y[rows] == 1, weights[1], weights[0])
+rng = np.random.default_rng(0)
+samples = {"roc_auc": [], "average_precision": []}
+for _ in range(1000):
+    i = rng.integers(0, len(p), len(p))
+    if 0 < y[rows][i].sum() < len(i):
+        samples["roc_auc"].append(roc_auc_score(y[rows][i], p[i], sample_weight=w[i]))
+        samples["average_precision"].append(average_precision_score(y[rows][i], p[i], sample_weight=w[i]))
+intervals = {name + "_interval": [float(q) for q in np.quantile(found, [0.025, 0.975])] for name, found in samples.items()}
+print(json.dumps({**intervals, "C": best[1], "rows": int((frame["split"] == "test").sum()), **scores(best[2], "test")}))

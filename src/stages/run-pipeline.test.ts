@@ -1,0 +1,131 @@
+/** The whole pipeline on a small table, as a library: what is cached, published, compared and promoted. */
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadConfig } from '../config/load.js'
+import { Rng } from '../core/rng.js'
+import { openRegistry, registryFile } from '../registry/sqlite.js'
+import { explainPipeline, type RunOutcome, runPipeline } from './run-pipeline.js'
+
+let folder: string
+const home = (): string => join(folder, 'home')
+const statuses = ({ state }: RunOutcome): string => state.stages.map(({ status }) => status).join(' ')
+const ALL_CACHED = Array.from({ length: 8 }, () => 'cached').join(' ')
+
+function run(...set: readonly string[]): Promise<RunOutcome> {
+  return runPipeline(loadConfig(join(folder, 'pipeline.yaml'), { set }), { home: home() })
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-run-'))
+  const rng = new Rng(7)
+  const rows = Array.from({ length: 600 }, (_, id) => {
+    const [x, colour] = [rng.normal(), ['red', 'green', 'blue'][rng.below(3)] ?? '']
+    const bought = x + (colour === 'red' ? 1 : 0) + rng.normal() / 2 > 0.3
+    return `${id},${x.toFixed(4)},${colour},${bought ? 'yes' : 'no'}`
+  })
+  // one row out of range, one a copy of another
+  rows.push('600,99,red,no', rows[0] ?? '')
+  await writeFile(join(folder, 'rows.csv'), `id,x,colour,bought\n${rows.join('\n')}\n`)
+  await writeFile(
+    join(folder, 'pipeline.yaml'),
+    `pipeline_name: small
+version: "1"
+label: bought
+entity: id
+data:
+  source_path: rows.csv
+  output_path: out
+  validation_rules: {unique_columns: [id], value_ranges: {x: [-10, 10]}}
+training: {model_type: neural_network, hidden_dims: [4], max_epochs: 5, batch_size: 64, learning_rate: 0.02}
+evaluation: {bootstrap: 100}
+gate: {metric: roc_auc, minimum: 0.6}
+`,
+  )
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+describe('runPipeline', () => {
+  test('first everything, then nothing; one changed key redoes what read it', async () => {
+    const first = await run()
+    expect(statuses(first)).toBe(Array.from({ length: 8 }, () => 'success').join(' '))
+    expect(first.registration).toMatchObject({ name: 'small', version: 1, aliases: ['champion'] })
+    expect(statuses(await run())).toBe(ALL_CACHED)
+
+    const explained = await explainPipeline(
+      loadConfig(join(folder, 'pipeline.yaml'), { set: ['training.learning_rate=0.01'] }),
+      { home: home() },
+    )
+    const action = Object.fromEntries(explained.map(({ stage, action: what }) => [stage, what]))
+    expect(action).toMatchObject({
+      extract: 'cached',
+      transform: 'cached',
+      pack: 'cached',
+      publish: 'cached',
+      train: 'run',
+    })
+  })
+
+  test('rows that break a rule are out of the features', async () => {
+    const manifest = JSON.parse(await readFile(join(folder, 'out/manifest.json'), 'utf8')) as {
+      readonly rows: number
+      readonly schema: readonly { readonly name: string }[]
+      readonly files: readonly { readonly path: string }[]
+    }
+    expect(manifest.rows).toBe(600)
+    // the rows' own numbers, which validate had to keep, are no feature
+    expect(manifest.schema.map(({ name }) => name)).toEqual(['split', 'bought', 'x', 'colour'])
+    for (const { path } of manifest.files) expect(existsSync(join(folder, 'out', path))).toBe(true)
+  })
+
+  test('a published table that was damaged or removed is published again', async () => {
+    const [data] = (await readdir(join(folder, 'out'))).filter((name) => name.startsWith('data-'))
+    await rm(join(folder, 'out', data ?? ''), { recursive: true })
+    expect((await run()).state.stages.find(({ name }) => name === 'publish')?.status).toBe('success')
+    await writeFile(join(folder, 'out/manifest.json'), '{')
+    expect((await run()).state.stages.find(({ name }) => name === 'publish')?.status).toBe('success')
+    expect(statuses(await run())).toBe(ALL_CACHED)
+  })
+
+  test('a challenger is compared with the champion on the same rows', async () => {
+    const challenger = await run('training.hidden_dims=[6]')
+    expect(challenger.registration?.version).toBe(2)
+    expect(challenger.registration?.gate?.champion).toMatchObject({ version: 1 })
+    expect(challenger.registration?.gate?.champion?.difference?.low).toBeLessThanOrEqual(
+      challenger.registration?.gate?.champion?.difference?.high ?? -1,
+    )
+  })
+
+  test('a refused model is registered, not promoted', async () => {
+    const registry = await openRegistry(registryFile(home()))
+    const before = (await registry.resolve('models:/small@champion')).version
+    const refused = await run('gate.minimum=0.9999')
+    expect(refused.registration?.gate?.passed).toBe(false)
+    expect((await registry.resolve('models:/small@champion')).version).toBe(before)
+    expect((await registry.versions('small')).length).toBeGreaterThan(before)
+    await registry.close()
+  })
+
+  test('a version that is gone from the registry is registered again', async () => {
+    await rm(registryFile(home()), { force: true })
+    const again = await run()
+    expect(again.registration?.version).toBe(1)
+    const status = Object.fromEntries(again.state.stages.map(({ name, status: what }) => [name, what]))
+    expect(status).toMatchObject({ train: 'cached', evaluate: 'cached', register: 'success' })
+  })
+
+  test('a label that does not exist: one error, nothing registered or published', async () => {
+    const other = join(folder, 'other')
+    const loaded = loadConfig(join(folder, 'pipeline.yaml'), { set: ['label=bouhgt', 'data.output_path=out2'] })
+    const { state, registration } = await runPipeline(loaded, { home: other })
+    expect(state.status).toBe('failed')
+    const error = state.stages.find(({ name }) => name === 'transform')?.error
+    expect(error).toMatchObject({ code: 'MR_LABEL_MISSING' })
+    expect(error?.message).toContain("did you mean 'bought'")
+    expect(registration).toBeUndefined()
+    expect(existsSync(join(folder, 'out2'))).toBe(false)
+    expect(existsSync(registryFile(other))).toBe(false)
+  })
+})
