@@ -19,7 +19,7 @@ export type Schema = readonly Field[]
 
 /** What a model's classes, and a task's, are. Classes are in ascending order. */
 export type Task =
-  | { readonly kind: 'classification'; readonly classes: readonly string[]; readonly positive: string | undefined }
+  | { readonly kind: 'classification'; readonly classes: readonly string[]; readonly positive?: string | undefined }
   | { readonly kind: 'regression' }
 
 /** The smallest int64: "missing" for timestamps. */

@@ -105,7 +105,7 @@ export async function evaluateClassification(input: ClassificationInput): Promis
   const task = {
     kind: 'classification',
     classes,
-    positive: positive === undefined ? undefined : classes[positive]!,
+    ...(positive === undefined ? {} : { positive: classes[positive]! }),
   } as const
   const metric = gateMetric(input.metric, task, positive === undefined ? undefined : share(labels, positive, weights))
   const ranked = metric === 'roc_auc' || metric === 'average_precision' || metric === 'recall' || metric === 'f1'

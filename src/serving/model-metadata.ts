@@ -66,7 +66,7 @@ function task(value: unknown): Task {
   if (new Set(names).size !== names.length) fail('task.classes names a class twice')
   if (positive !== undefined && positive !== null && !names.includes(positive as string))
     fail('task.positive is not one of the classes')
-  return { kind, classes: names, positive: typeof positive === 'string' ? positive : undefined }
+  return { kind, classes: names, ...(typeof positive === 'string' ? { positive } : {}) }
 }
 
 function fields(value: unknown): readonly Field[] {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fromYaml } from '../config/load.js'
 import type { PipelineConfig } from '../config/config.js'
+import { canonicalJson } from '../core/json.js'
 import type { Task } from '../core/schema.js'
 import { openDuckDb } from '../etl/duckdb/engine.js'
 import type { Engine } from '../etl/engine.js'
@@ -49,6 +50,8 @@ describe('findTask', () => {
   ])('%s are classes in ascending order', async (_, values, classes) => {
     const task = await taskOf(values)
     expect(task).toMatchObject({ kind: 'classification', classes })
+    // a task is kept in documents: an undefined key would be a fault there
+    expect(JSON.parse(canonicalJson(task))).toEqual(task)
     if (task.kind === 'classification') expect(task.positive).toBe(classes.length === 2 ? classes[1] : undefined)
   })
 
