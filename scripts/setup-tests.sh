@@ -15,6 +15,6 @@ wanted="$(cat test/requirements.txt)"
 if [ ! -x .venv/bin/python ] || [ "$(cat .venv/millrace-requirements 2>/dev/null)" != "$wanted" ]; then
   rm -rf .venv
   python3 -m venv .venv
-  .venv/bin/pip install --quiet --disable-pip-version-check -r test/requirements.txt
+  .venv/bin/pip install -qq --disable-pip-version-check -r test/requirements.txt
   printf '%s' "$wanted" >.venv/millrace-requirements
 fi
