@@ -167,6 +167,8 @@ export interface ModelMetadata {
   readonly task: Task
   readonly label: string
   readonly inputs: Schema
+  /** Columns of the source that are no inputs, the label among them: a row that holds them is answered all the same. */
+  readonly leftOut?: readonly string[]
   readonly threshold?: number
   readonly seed: number
   /** Digests of what it was made from: data, features, weights. */

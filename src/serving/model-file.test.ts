@@ -51,6 +51,7 @@ describe('readModelFile', () => {
     ['a column twice', { inputs: [LOAN_INPUTS[0], LOAN_INPUTS[0]] }, '"income" twice'],
     ['no classes', { task: { kind: 'classification', classes: [] } }, 'task.classes'],
     ['a positive class unknown', { task: { kind: 'classification', classes: ['a'], positive: 'b' } }, 'task.positive'],
+    ['left-out columns that are no names', { leftOut: ['id', 7] }, 'leftOut[1] is not a text'],
     ['a threshold of 2', { threshold: 2 }, 'threshold'],
     ['a seed of text', { seed: 'x' }, 'seed'],
   ])('refuses metadata with %s', (_, metadata, what) => {

@@ -34,6 +34,7 @@ export function parseMetadata(json: string | undefined): ModelMetadata {
     task: task(entry['task']),
     label: text(entry['label'], 'label'),
     inputs: fields(entry['inputs']),
+    ...(entry['leftOut'] === undefined ? {} : { leftOut: names(entry['leftOut'], 'leftOut') }),
     ...(threshold === undefined ? {} : { threshold }),
     seed,
     digests: texts(entry['digests'], 'digests'),
@@ -57,16 +58,21 @@ function texts(value: unknown, where: string): Readonly<Record<string, string>> 
   )
 }
 
+function names(value: unknown, where: string): readonly string[] {
+  if (!Array.isArray(value)) fail(`${where} is not a list of names`)
+  return value.map((name, i) => text(name, `${where}[${i}]`))
+}
+
 function task(value: unknown): Task {
   const { kind, classes, positive } = record(value, 'task')
   if (kind === 'regression') return { kind }
   if (kind !== 'classification') fail(`task.kind is ${JSON.stringify(kind)}, not classification or regression`)
   if (!Array.isArray(classes) || classes.length === 0) fail('task.classes is not a list of names')
-  const names = classes.map((name, i) => text(name, `task.classes[${i}]`))
-  if (new Set(names).size !== names.length) fail('task.classes names a class twice')
-  if (positive !== undefined && positive !== null && !names.includes(positive as string))
+  const known = names(classes, 'task.classes')
+  if (new Set(known).size !== known.length) fail('task.classes names a class twice')
+  if (positive !== undefined && positive !== null && !known.includes(positive as string))
     fail('task.positive is not one of the classes')
-  return { kind, classes: names, ...(typeof positive === 'string' ? { positive } : {}) }
+  return { kind, classes: known, ...(typeof positive === 'string' ? { positive } : {}) }
 }
 
 function fields(value: unknown): readonly Field[] {

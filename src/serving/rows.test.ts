@@ -141,6 +141,13 @@ describe('RowReader', () => {
     expect(refusal([{ id: 7 }], lenient).message).toContain('"income"')
   })
 
+  it('takes a row as it stands in the training data, with the columns that the model does not use', () => {
+    const raw = new RowReader(LOAN_INPUTS, { leftOut: ['id', 'repaid'] })
+    expect(raw.read([{ id: 7, ...row, repaid: 'no' }]).columns).toEqual(raw.read([row]).columns)
+    expect(raw.read({ inputs: { ...columns, id: [7] } }).columns).toEqual(raw.read([row]).columns)
+    expect(refusal([{ ...row, City: 'Oslo' }], raw).message).toContain('"City"; did you mean "city"?')
+  })
+
   it('takes columns named as what objects inherit', () => {
     const schema: Schema = ['__proto__', 'constructor', 'toString'].map((name) => ({ name, type: 'text' }))
     const hostile = new RowReader(schema)

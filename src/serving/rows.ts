@@ -12,6 +12,8 @@ import { EXPECTED, numeric, temporal, textual } from './values.js'
 export interface RowOptions {
   /** A column that the model does not know: refused (default), or left out. */
   readonly unknownColumns?: 'refuse' | 'ignore'
+  /** Columns that are left out without a word: those of the training data that the model does not use. */
+  readonly leftOut?: readonly string[]
   /** The most rows of one request; default 100,000. */
   readonly maxRows?: number
 }
@@ -25,6 +27,7 @@ export class RowReader {
   private readonly inherited: boolean
   readonly maxRows: number
   private readonly ignoreUnknown: boolean
+  private readonly leftOut: ReadonlySet<string>
 
   constructor(
     readonly schema: Schema,
@@ -34,6 +37,7 @@ export class RowReader {
     this.inherited = schema.some(({ name }) => name in Object.prototype)
     this.maxRows = options.maxRows ?? 100_000
     this.ignoreUnknown = options.unknownColumns === 'ignore'
+    this.leftOut = new Set(options.leftOut)
   }
 
   /**
@@ -70,7 +74,7 @@ export class RowReader {
 
   /** Throws MR_REQUEST_COLUMN unless `names` holds every column of the model and, where asked, no other. */
   checkColumns(names: readonly string[]): void {
-    if (!this.ignoreUnknown) for (const name of names) if (!this.names.has(name)) throw this.unknown(name)
+    for (const name of names) this.checkKnown(name)
     const given = new Set(names)
     if (given.size !== names.length)
       throw refuse('MR_REQUEST_COLUMN', `the column "${names.find((n, i) => names.indexOf(n) !== i)}" is given twice`)
@@ -114,8 +118,11 @@ export class RowReader {
     let keys = 0
     for (const record of records) keys += Object.keys(record).length
     if (keys === known) return
-    for (const record of records)
-      for (const key of Object.keys(record)) if (!this.names.has(key)) throw this.unknown(key)
+    for (const record of records) for (const key of Object.keys(record)) this.checkKnown(key)
+  }
+
+  private checkKnown(name: string): void {
+    if (!this.ignoreUnknown && !this.names.has(name) && !this.leftOut.has(name)) throw this.unknown(name)
   }
 
   private split(value: unknown): RecordBatch {
@@ -183,8 +190,8 @@ export class RowReader {
     const near = nearest(name, this.names.keys())
     return refuse(
       'MR_REQUEST_COLUMN',
-      `the model has no column "${shorten(name)}"${near === undefined ? '' : `; did you mean "${near}"?`} ` +
-        `Its columns are ${list([...this.names.keys()])}`,
+      `the model has no column "${shorten(name)}"; ${near === undefined ? '' : `did you mean "${near}"? `}` +
+        `its columns are ${list([...this.names.keys()])}`,
     )
   }
 

@@ -23,7 +23,8 @@ export class ServedModel {
     options: ServingOptions,
   ) {
     this.metadata = predictor.metadata
-    this.reader = new RowReader(this.metadata.inputs, options)
+    const { inputs, leftOut } = this.metadata
+    this.reader = new RowReader(inputs, leftOut === undefined ? options : { ...options, leftOut })
     this.batcher = new Batcher(predictor, options)
     this.replies = new ReplyWriter(this.metadata, name, version)
   }

@@ -61,6 +61,9 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
         task: plan.task,
         label: plan.label.name,
         inputs: plan.inputs,
+        leftOut: table.schema
+          .map(({ name }) => name)
+          .filter((name) => !plan.inputs.some((input) => input.name === name)),
         ...(threshold === undefined ? {} : { threshold: threshold.value }),
         seed: config.seed,
         digests: Object.fromEntries(Object.entries(refs).map(([name, ref]) => [name, ref?.digest ?? ''])),
