@@ -12,9 +12,12 @@ const digestOf = async (): Promise<string> => {
   return resultOf(await succeed(['run', churn.file, '--json'])).registration?.model.digest ?? ''
 }
 
-/** Runs and kills the process when the event comes: at the stage's start, or later in it. */
-async function killAt(file: string, isTheMoment: (event: Record<string, unknown>) => boolean): Promise<boolean> {
-  const run = start(['run', file, '--json'])
+/** Starts the command and kills it when the event comes; true if it was killed before it ended by itself. */
+async function killAt(
+  args: readonly string[],
+  isTheMoment: (event: Record<string, unknown>) => boolean,
+): Promise<boolean> {
+  const run = start(args)
   let wasKilled = false
   createInterface({ input: run.child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
     if (wasKilled || !isTheMoment(JSON.parse(line) as Record<string, unknown>)) return
@@ -25,15 +28,21 @@ async function killAt(file: string, isTheMoment: (event: Record<string, unknown>
   return signal === 'SIGKILL'
 }
 
-describe('SIGKILL in the middle of a stage', () => {
-  test.each(STAGES)('%s', async (stage) => {
+describe('SIGKILL', () => {
+  test('in the middle of every stage, one after the other', async () => {
     undisturbed ??= digestOf()
     const expected = await undisturbed
     await using churn = await example('churn')
-    expect(await killAt(churn.file, (e) => e['type'] === 'stage-started' && e['stage'] === stage)).toBe(true)
-    const status = await succeed(['status', '--home', join(churn.path, '.millrace')])
-    expect(status.stdout).toContain('killed')
-    const resumed = resultOf(await succeed(['resume', '--json', '--home', join(churn.path, '.millrace')]))
+    const home = ['--home', join(churn.path, '.millrace')]
+    let args = ['run', churn.file, '--json']
+    for (const stage of STAGES) {
+      const isTheMoment = (event: Record<string, unknown>): boolean =>
+        event['type'] === 'stage-started' && event['stage'] === stage
+      expect(await killAt(args, isTheMoment), `killed in ${stage}`).toBe(true)
+      expect((await succeed(['status', ...home])).stdout).toContain('killed')
+      args = ['resume', '--json', ...home]
+    }
+    const resumed = resultOf(await succeed(args))
     expect(resumed.registration?.model.digest).toBe(expected)
     expect(resumed.registration?.version).toBe(1)
   })
@@ -42,7 +51,7 @@ describe('SIGKILL in the middle of a stage', () => {
     undisturbed ??= digestOf()
     const expected = await undisturbed
     await using churn = await example('churn')
-    expect(await killAt(churn.file, (event) => event['type'] === 'stage-checkpoint')).toBe(true)
+    expect(await killAt(['run', churn.file, '--json'], (event) => event['type'] === 'stage-checkpoint')).toBe(true)
     const resumed = await succeed(['resume', '--json', '--home', join(churn.path, '.millrace')])
     expect(resumed.stdout).toContain('going on from the last checkpoint')
     expect(resultOf(resumed).registration?.model.digest).toBe(expected)
