@@ -21,7 +21,7 @@ export async function existingRegistry(home: string | undefined): Promise<ModelR
     throw new MillraceError('MR_MODEL_UNKNOWN', `no model was ever registered in ${shownPath(folder)}`, {
       hint:
         folder === homeFolder(undefined)
-          ? 'millrace run FILE registers one; models of a pipeline file in another folder are in .millrace there: give --home DIR/.millrace'
+          ? 'millrace run FILE registers one; models of a file in another folder: --home FOLDER/.millrace'
           : `${commandLine(['run', 'FILE'], folder)} registers one`,
     })
   return openRegistry(file)

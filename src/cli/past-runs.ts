@@ -15,8 +15,7 @@ export interface PastRun {
 }
 
 /** The journal is beside the pipeline file, and a person often stands in another folder. */
-const ELSEWHERE =
-  'millrace run FILE starts one; runs of a pipeline file in another folder are in .millrace there: give --home DIR/.millrace'
+const ELSEWHERE = 'millrace run FILE starts one; runs of a file in another folder: --home FOLDER/.millrace'
 
 /** Opens the journal for reading; MR_FILE_MISSING if there is none. */
 export async function readJournal(home: string): Promise<RunJournal> {

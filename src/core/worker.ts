@@ -10,6 +10,8 @@ import { Worker, type WorkerOptions } from 'node:worker_threads'
 export function startWorker(module: URL, options: WorkerOptions = {}): Worker {
   if (existsSync(fileURLToPath(module))) return new Worker(module, options)
   const source = module.href.replace(/\.js$/, '.ts')
-  const boot = `import('tsx/esm/api').then(({ register }) => { register(); return import(${JSON.stringify(source)}) })`
+  // resolved here: in the thread, packages would be looked for from the current folder
+  const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'))
+  const boot = `import(${loader}).then(({ register }) => { register(); return import(${JSON.stringify(source)}) })`
   return new Worker(boot, { ...options, eval: true })
 }

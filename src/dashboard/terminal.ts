@@ -1,6 +1,6 @@
 /** Small pictures and tables of text for a terminal. Pure: text in, text out; colours only where the caller asks. */
 import { compact } from './charts/axis.js'
-import { count, duration, number } from './format.js'
+import { count, duration, fixed, number } from './format.js'
 import { visible } from './html.js'
 
 const BLOCKS = '▁▂▃▄▅▆▇█'
@@ -131,6 +131,11 @@ export interface Progress {
   readonly trend?: readonly number[]
 }
 
+/** Four places, so that a line that moves does not jump; four digits of what is large or tiny. */
+function steady(value: number): string {
+  return Math.abs(value) < 10 && Math.abs(value) >= 0.001 ? fixed(value, 4) : number(value)
+}
+
 /** Columns of a trend, and the width from which a bar has room beside it. */
 const TREND = 10
 const WIDE_LINE = 110
@@ -145,7 +150,7 @@ export function progressLine(
   const known = total !== undefined && total > 0 && Number.isFinite(total)
   const filled =
     known && options.bar !== false && (trend.length === 0 || width >= WIDE_LINE) ? bar(done / total, 20) : ''
-  const values = Object.entries(progress.values ?? {}).map(([name, value]) => `${visible(name)} ${number(value)}`)
+  const values = Object.entries(progress.values ?? {}).map(([name, value]) => `${visible(name)} ${steady(value)}`)
   const parts = [
     cut(visible(progress.label), 24),
     filled,

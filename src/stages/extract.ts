@@ -72,7 +72,9 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
         rows: table.rows,
         columns: schema,
       }
-      context.log(`${table.rows} rows, ${schema.length} columns from ${source.paths.length} ${source.format} file(s)`)
+      context.log(
+        `${table.rows} rows, ${schema.length} columns from ${source.paths.length} ${source.format} file${source.paths.length === 1 ? '' : 's'}`,
+      )
       if (table.rows === 0)
         throw new MillraceError('MR_SOURCE_EMPTY', `source: ${config.data.source_path} has columns but no rows`, {
           hint: 'a model needs rows to learn from; check the path and the export that made the file',

@@ -173,11 +173,7 @@ describe('caching', () => {
     ])
     await run()
     await writeFile(config.source, 'another text')
-    expect((await said())[0]).toEqual([
-      'read',
-      'run',
-      'the content of its source changed',
-    ])
+    expect((await said())[0]).toEqual(['read', 'run', 'the content of its source changed'])
     await writeFile(config.source, 'the miller drives the wheel with water')
     const word = first.stages.find(({ name }) => name === 'longest')?.value?.['word']
     if (word === undefined) throw new Error('no output')
