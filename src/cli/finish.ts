@@ -1,10 +1,10 @@
 /** The end of a run for people: its page, its verdict, what to do next, and the exit code. */
-import { mkdir } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PipelineConfig } from '../config/config.js'
 import { toYaml } from '../config/load.js'
 import type { ArtifactStore } from '../core/artifacts.js'
-import type { RegistrationDocument } from '../core/documents.js'
+import type { RegistrationDocument, TableDocument } from '../core/documents.js'
 import { type ErrorCode, ERRORS, MillraceError } from '../core/errors.js'
 import { writeFileAtomic } from '../core/files.js'
 import { renderRunPage } from '../dashboard/run-page.js'
@@ -27,7 +27,9 @@ export async function writeRunPages(
 ): Promise<string> {
   const folder = join(home, 'runs', state.run)
   await mkdir(folder, { recursive: true })
-  const data = await gatherRunPage(store, state, notes, (config: PipelineConfig) => toYaml(config))
+  const gathered = await gatherRunPage(store, state, notes, (config: PipelineConfig) => toYaml(config))
+  const quarantine = await copyQuarantine(store, gathered.validation?.quarantine, folder)
+  const data = { ...gathered, ...(quarantine === undefined ? {} : { quarantine }) }
   if (data.validation !== undefined) {
     await writeFileAtomic(
       join(folder, 'validation.html'),
@@ -43,6 +45,23 @@ export async function writeRunPages(
   const page = join(folder, 'index.html')
   await writeFileAtomic(page, renderRunPage(data))
   return page
+}
+
+/** Puts the rows that were taken out beside the page, as Parquet that any tool opens; gives the first file's name. */
+async function copyQuarantine(
+  store: ArtifactStore,
+  table: TableDocument | undefined,
+  folder: string,
+): Promise<string | undefined> {
+  if (table === undefined) return undefined
+  const names = table.files.map((_, i) => (i === 0 ? 'quarantine.parquet' : `quarantine-${i + 1}.parquet`))
+  for (const [i, { ref }] of table.files.entries()) {
+    const target = join(folder, names[i] ?? '')
+    await copyFile(await store.path(ref), `${target}.writing`)
+    await rename(`${target}.writing`, target)
+    await chmod(target, 0o644)
+  }
+  return names[0]
 }
 
 /** Writes the page, says how the run ended, and gives the exit code: 3 if the gate refused the model. */

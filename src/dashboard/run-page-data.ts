@@ -46,7 +46,7 @@ export interface RunPageData {
   readonly source?: string
   readonly table?: TableDocument
   readonly validation?: ValidationDocument
-  /** A link or a command that leads to the quarantined rows. */
+  /** The file of the quarantined rows, relative to the page. */
   readonly quarantine?: string
   readonly features?: FeaturesDocument
   readonly training?: TrainingDocument

@@ -10,7 +10,7 @@ export interface ValidationPageOptions {
   /** Where the rows came from. */
   readonly source?: string
   readonly run?: { readonly id: string; readonly started: string }
-  /** A path or a command that leads to the quarantined rows. */
+  /** The file of the quarantined rows, relative to the page. */
   readonly quarantine?: string
 }
 

@@ -1,7 +1,7 @@
 /** The churn example as a newcomer meets it: run, look, predict, serve; the same bytes each time. */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { evaluationOf, example, millrace, resultOf, start, succeed } from './cli.js'
 import { python } from './python.js'
@@ -117,8 +117,16 @@ describe('examples/churn', () => {
   test('the gate says no with exit code 3, and nothing is promoted', async () => {
     await using churn = await example('churn')
     const home = ['--home', join(churn.path, '.millrace')]
-    const result = await millrace(['run', churn.file, '--set', 'gate.minimum=0.99'])
+    const set = ['--set', 'gate.minimum=0.99', '--set', 'data.validation_rules.value_ranges.tenure=[1, 70]']
+    const result = await millrace(['run', churn.file, '--json', ...set])
     expect(result.code).toBe(3)
+    // the rows that were taken out lie beside the page, with the rule that each broke
+    const pages = dirname(resultOf(result).page)
+    const { quarantine } = JSON.parse(await readFile(join(pages, 'validation.json'), 'utf8')) as {
+      readonly quarantine: { readonly rows: number }
+    }
+    expect(quarantine.rows).toBeGreaterThan(100)
+    expect(existsSync(join(pages, 'quarantine.parquet'))).toBe(true)
     const served = await millrace(['export', 'models:/churn@champion', '--out', join(churn.path, 'm.onnx'), ...home])
     expect(served.code).not.toBe(0)
     expect(served.stderr).toMatch(/^error MR_MODEL_/)

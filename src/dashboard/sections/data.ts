@@ -77,7 +77,7 @@ function quarantined(validation: ValidationDocument, place: string | undefined):
   const digest = out.files[0]?.ref.digest.slice(0, 19)
   const where =
     place !== undefined
-      ? markup`: <code>${place}</code>`
+      ? markup`: <a href="${encodeURI(place)}">${place}</a>`
       : digest !== undefined && markup` (<code class="keep">${digest}…</code>)`
   return markup`<p>${count(out.rows)} ${out.rows === 1 ? 'row was' : 'rows were'} taken out and kept in quarantine with the rule that was broken${where}.</p>`
 }
