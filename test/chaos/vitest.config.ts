@@ -1,6 +1,4 @@
-/** Real processes, killed: `npx vitest run --config test/chaos/vitest.config.ts`. Apart from the quick tests. */
-import { defineConfig } from 'vitest/config'
+/** Real processes, killed, at every seventh point (`npm run chaos`). Apart from the quick tests. */
+import { chaos } from './matrix.js'
 
-export default defineConfig({
-  test: { include: ['test/chaos/**/*.test.ts'], pool: 'forks', testTimeout: 600_000, hookTimeout: 60_000 },
-})
+export default chaos(7)
