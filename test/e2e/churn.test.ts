@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { evaluationOf, example, millrace, resultOf, start, succeed } from './cli.js'
 import { python } from './python.js'
 
@@ -13,23 +13,32 @@ interface Scored {
 }
 
 describe('examples/churn', () => {
+  let churn: Awaited<ReturnType<typeof example>>
+  let one: ReturnType<typeof resultOf>
+  let home: readonly string[]
+
+  beforeAll(async () => {
+    churn = await example('churn')
+    home = ['--home', join(churn.path, '.millrace')]
+    one = resultOf(await succeed(['run', churn.file, '--json']))
+  })
+  afterAll(() => churn[Symbol.asyncDispose]())
+
   test('raw file to champion; two runs in two homes give the same model.onnx', async () => {
-    await using first = await example('churn')
     await using second = await example('churn')
-    const one = resultOf(await succeed(['run', first.file, '--json']))
     const two = resultOf(await succeed(['run', second.file, '--json']))
     expect(one.registration?.version).toBe(1)
     expect(one.registration?.model.digest).toBe(two.registration?.model.digest)
     expect(existsSync(one.page)).toBe(true)
 
-    const again = await succeed(['run', first.file])
+    const again = await succeed(['run', churn.file])
     expect(again.stdout.match(/ cached /g)).toHaveLength(8)
 
     // at least as good as scikit-learn's logistic regression on the same rows (bench/results/quality.json has the
     // figures); the last digits of both depend on the processor
-    const features = join(first.path, 'output/features')
+    const features = join(churn.path, 'output/features')
     const theirs = await python<{ roc_auc: number; rows: number }>('logistic_regression.py', features, 'Churn', '1')
-    const ours = await evaluationOf(first.path, one.run)
+    const ours = await evaluationOf(churn.path, one.run)
     expect(ours.rows).toBe(theirs.rows)
     expect(ours.metrics['roc_auc']?.value).toBeGreaterThanOrEqual(theirs.roc_auc - 0.0005)
     expect(ours.metrics['roc_auc']?.low).toBeGreaterThan(0.8)
@@ -37,9 +46,6 @@ describe('examples/churn', () => {
   })
 
   test('the model file alone, in Python’s ONNX Runtime, says what predict says', async () => {
-    await using churn = await example('churn')
-    const home = ['--home', join(churn.path, '.millrace')]
-    await succeed(['run', churn.file])
     const data = join(churn.path, 'data/Telco-Customer-Churn.csv')
     const [model, scored] = [join(churn.path, 'model.onnx'), join(churn.path, 'scored.csv')]
     await succeed(['export', 'models:/churn@champion', '--out', model, ...home])
@@ -52,9 +58,6 @@ describe('examples/churn', () => {
   })
 
   test('serves raw rows; the alias moves under it; Ctrl-C ends it with 0', async () => {
-    await using churn = await example('churn')
-    const home = ['--home', join(churn.path, '.millrace')]
-    await succeed(['run', churn.file])
     const server = start(['serve', 'models:/churn@champion', '--port', '0', ...home])
     const url = /http:\/\/\S+/.exec(await server.line(/http:\/\//))?.[0] ?? ''
     const row = {
@@ -115,10 +118,9 @@ describe('examples/churn', () => {
   })
 
   test('the gate says no with exit code 3, and nothing is promoted', async () => {
-    await using churn = await example('churn')
-    const home = ['--home', join(churn.path, '.millrace')]
+    await using other = await example('churn')
     const set = ['--set', 'gate.minimum=0.99', '--set', 'data.validation_rules.value_ranges.tenure=[1, 70]']
-    const result = await millrace(['run', churn.file, '--json', ...set])
+    const result = await millrace(['run', other.file, '--json', ...set])
     expect(result.code).toBe(3)
     // the rows that were taken out lie beside the page, with the rule that each broke
     const pages = dirname(resultOf(result).page)
@@ -127,7 +129,14 @@ describe('examples/churn', () => {
     }
     expect(quarantine.rows).toBeGreaterThan(100)
     expect(existsSync(join(pages, 'quarantine.parquet'))).toBe(true)
-    const served = await millrace(['export', 'models:/churn@champion', '--out', join(churn.path, 'm.onnx'), ...home])
+    const served = await millrace([
+      'export',
+      'models:/churn@champion',
+      '--out',
+      join(other.path, 'm.onnx'),
+      '--home',
+      join(other.path, '.millrace'),
+    ])
     expect(served.code).not.toBe(0)
     expect(served.stderr).toMatch(/^error MR_MODEL_/)
   })
