@@ -178,7 +178,7 @@ describe('init', () => {
     file('customers.csv', CUSTOMERS)
     const made = await millrace('init', 'customers.csv', '--label', 'left', '--yes')
     expect(made).toMatchObject({ code: 0, stderr: '' })
-    expect(made.stdout).toMatch(/next: millrace run pipeline.yaml/)
+    expect(made.stdout).toMatch(/next: (npx )?millrace run pipeline.yaml/)
     const text = readFileSync(join(folder, 'pipeline.yaml'), 'utf8')
     expect(fromYaml(text)).toMatchObject({
       pipeline_name: 'customers',

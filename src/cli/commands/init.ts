@@ -6,7 +6,9 @@ import { MillraceError } from '../../core/errors.js'
 import { fileError } from '../../core/files.js'
 import type { Schema } from '../../core/schema.js'
 import { openDuckDb } from '../../etl/duckdb/engine.js'
+import { inferNamed } from '../../etl/named-header.js'
 import { expandSource } from '../../etl/source.js'
+import { commandLine, homeFolder } from '../home.js'
 import { printable } from '../output.js'
 import { lookAt, propose, type Look, type Proposal } from '../proposal.js'
 import { proposalYaml } from '../proposal-yaml.js'
@@ -23,8 +25,11 @@ export async function run({ args, options, out, signal }: Call): Promise<undefin
   const asks = out.isInteractive && process.stdin.isTTY && options['yes'] !== true
 
   await using engine = await openDuckDb()
-  const inferred = await engine.inferSchema(source, signal)
-  const label = textOf(options['label']) ?? (asks ? await askLabel(inferred.schema) : undefined)
+  const wanted = textOf(options['label'])
+  const inferred = await inferNamed(source, wanted === undefined ? [] : [wanted], (from) =>
+    engine.inferSchema(from, signal),
+  )
+  const label = wanted ?? (asks ? await askLabel(inferred.schema) : undefined)
   if (label === undefined)
     throw new MillraceError('MR_USAGE', '--label is required: the column to predict', {
       hint: `columns: ${inferred.schema.map(({ name }) => name).join(', ')}`,
@@ -36,6 +41,7 @@ export async function run({ args, options, out, signal }: Call): Promise<undefin
     pipelineName: name,
     sourcePath: fromFolder(dirname(path), data),
     outputPath: `output/${name.replaceAll(' ', '_')}`,
+    hasHeader: inferred.byName,
   }
   const text = proposalYaml(look, proposal, facts)
   // what was just written must be right: a fault here is ours, not the person's
@@ -56,7 +62,7 @@ export async function run({ args, options, out, signal }: Call): Promise<undefin
   for (const { name: column, reason } of proposal.exclude) out.say(printable(`  left out ${column}: ${reason}`))
   out.say(printable(`  split by ${proposal.split.value}: ${proposal.split.reason}`))
   if (proposal.classWeights) out.say(printable(`  class weights balanced: ${proposal.classWeights.reason}`))
-  out.say(printable(`next: millrace run ${/\s/.test(file) ? JSON.stringify(file) : file}`))
+  out.say(printable(`next: ${commandLine(['run', file], homeFolder(undefined))}`))
   return undefined
 }
 
@@ -97,7 +103,7 @@ async function askWhatIsOpen(look: Look, proposal: Proposal): Promise<Proposal> 
 export function pipelineName(data: string): string {
   const stem = basename(data.replace(/[\\/]+$/, ''))
     .normalize('NFC')
-    .replace(/(?:\.(?:csv|tsv|json|jsonl|ndjson|parquet|gz|zst))+$/i, '')
+    .replace(/(?:\.(?:csv|data|tsv|json|jsonl|ndjson|parquet|gz|zst))+$/i, '')
   const name = stem
     .replace(/[^\p{L}\p{N}_. -]+/gu, '')
     .replace(/^[^\p{L}\p{N}]+/u, '')
