@@ -6,6 +6,8 @@ export interface FileFacts {
   /** As it stands in the file: relative to the file's folder. */
   readonly sourcePath: string
   readonly outputPath: string
+  /** The first line names the columns, though by itself it would be taken for data. */
+  readonly hasHeader?: boolean
 }
 
 /** The whole file; `fromYaml` of it gives what the proposal says. */
@@ -47,14 +49,19 @@ function head({ rows, columns, label, task, classes }: Look, proposal: Proposal,
   ]
 }
 
-function featureLines({ exclude }: Proposal): string[] {
+function featureLines({ exclude, clips }: Proposal): string[] {
   return [
     'features:',
     '  # Numbers: missing values become the median, then standard scaling. Text: one-hot, rare values share one index.',
     ...(exclude.length === 0 ? ['  exclude: []'] : ['  exclude:']),
     ...exclude.map(({ name, reason }) => `    - ${scalar(name)}  # ${reason}`),
-    '  # columns:',
-    '  #   income: [{impute: median}, log, standard]',
+    ...(clips.length === 0
+      ? ['  # columns:', '  #   income: [{impute: median}, log, standard]']
+      : ['  columns:  # a few values lie far outside of the rest, which scaling by them would press together']),
+    ...clips.map(({ name, low, high }) => {
+      const bounds = [low, high].map((bound) => (bound === null ? 'null' : number(bound))).join(', ')
+      return `    ${mapKey(name)}: [{impute: median}, {clip: [${bounds}]}, standard]`
+    }),
     '',
   ]
 }
@@ -80,13 +87,21 @@ function splitLines({ split, timestamp }: Proposal): string[] {
 }
 
 function dataLines({ columns, label }: Look, proposal: Proposal, facts: FileFacts): string[] {
-  const { exclude, entity, ranges, rangesLeftOut, minRecords } = proposal
+  const { exclude, entity, labelRange, rangesLeftOut, minRecords } = proposal
+  const far = '  # a few rows are far outside and would outweigh all others; take this line out to keep them'
+  const ranges = [
+    ...(labelRange === undefined ? [] : [{ name: label.name, ...labelRange, why: far }]),
+    ...proposal.ranges.map((range) => ({ ...range, why: '' })),
+  ]
   const out = new Set(exclude.map(({ name }) => name))
   const required = columns.filter(({ name }) => !out.has(name) || name === entity?.value)
   return [
     'data:',
     `  source_path: ${scalar(facts.sourcePath)}  # beside this file`,
     `  output_path: ${scalar(facts.outputPath)}`,
+    ...(facts.hasHeader === true
+      ? ['  csv: {header: true}  # the first line holds the label, so it names the columns']
+      : []),
     '  validation_rules:',
     '    required_columns:  # missing: the run stops',
     ...required.map(({ name }) => `      - ${scalar(name)}`),
@@ -96,7 +111,7 @@ function dataLines({ columns, label }: Look, proposal: Proposal, facts: FileFact
     ...(ranges.length === 0
       ? []
       : ['    value_ranges:  # drawn wide around this data; rows outside are put aside, with the reason']),
-    ...ranges.map(({ name, low, high }) => `      ${mapKey(name)}: [${number(low)}, ${number(high)}]`),
+    ...ranges.map(({ name, low, high, why }) => `      ${mapKey(name)}: [${number(low)}, ${number(high)}]${why}`),
     ...(rangesLeftOut > 0 ? [`      # and ${rangesLeftOut} more columns of numbers, without a range`] : []),
     `    min_records: ${minRecords}  # half of what was here`,
     '',

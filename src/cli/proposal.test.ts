@@ -65,6 +65,28 @@ describe('the pipeline proposed for a table', () => {
     expect(found.classWeights).toBeUndefined()
   })
 
+  it('clips what lies far outside of all the rest, and only that', async () => {
+    const found = propose(
+      await look(
+        ['wild', 'long', 'fee', 'label', 'price'],
+        range(5000).map((i) => [
+          i === 7 ? 1e6 : i === 8 ? -1e6 : (i % 100) / 10,
+          Math.exp((i % 1000) / 100).toFixed(3),
+          `$ ${(i * 7.5).toFixed(2)}`,
+          i % 3,
+          i === 9 ? 4e5 : ((i * 13) % 997) / 10,
+        ]),
+        'price',
+      ),
+    )
+    expect(found.clips).toEqual([{ name: 'wild', low: -5, high: 20 }])
+    expect(found.labelRange).toEqual({ low: 0, high: 1000 })
+    expect(found.exclude).toEqual([
+      { name: 'fee', reason: expect.stringContaining('write them plainly') as string, isConstant: false },
+      { name: 'label', reason: expect.stringContaining('rename the column') as string, isConstant: true },
+    ])
+  })
+
   it('balances a rare class and takes it for the positive one', async () => {
     const found = propose(
       await look(

@@ -1,9 +1,10 @@
 /** What a person's table looks like, and the pipeline that is proposed for it: every decision with its reason. */
 import type { Task, Schema, Field } from '../core/schema.js'
 import type { ColumnStatistics, Engine, StatisticsRequest } from '../etl/engine.js'
-import { call, col } from '../etl/expr.js'
+import { call, col, missing, num, text, when } from '../etl/expr.js'
 import { scan, type Source } from '../etl/relation.js'
 import { fromYaml } from '../config/load.js'
+import { OUTPUTS } from '../transforms/emit.js'
 import { findTask, labelField, labelText } from '../stages/label.js'
 
 export interface ColumnLook {
@@ -14,6 +15,10 @@ export interface ColumnLook {
   /** Numbers, and microseconds of times. */
   readonly min?: number
   readonly max?: number
+  /** Texts of which nearly all are numbers with separators, a currency or a percent sign. */
+  readonly isWrittenNumber?: boolean
+  /** Numbers: below it is one value in a thousand, half of them, all but one in a thousand. */
+  readonly quantiles?: readonly [low: number, middle: number, high: number]
 }
 
 /** A table as `init` sees it. */
@@ -34,7 +39,7 @@ export interface Choice<T> {
 export interface Excluded {
   readonly name: string
   readonly reason: string
-  /** One value or none, so nothing to learn from; else an identifier. */
+  /** One value or none, so nothing to learn from, or no name for a model's input; else an identifier. */
   readonly isConstant: boolean
 }
 
@@ -46,6 +51,10 @@ export interface Proposal {
   readonly split: Choice<'hash' | 'stratified' | 'time'>
   readonly classWeights: Choice<'balanced'> | undefined
   readonly ranges: readonly { readonly name: string; readonly low: number; readonly high: number }[]
+  /** Features with a few values so far out that scaling by them would leave the others no room. */
+  readonly clips: readonly { readonly name: string; readonly low: number | null; readonly high: number | null }[]
+  /** A regression's label has such values, which are outside of this: one of them outweighs all other rows. */
+  readonly labelRange: { readonly low: number; readonly high: number } | undefined
   /** Wider tables get ranges for so many columns only. */
   readonly rangesLeftOut: number
   readonly minRecords: number
@@ -58,6 +67,10 @@ export interface Proposal {
 /** Fewer rows say little about which values are all different. */
 const FEW_ROWS = 20
 const MAX_RANGES = 40
+/** 1,234.56 and 1.234,56, $ 5, 10 %, (12): numbers as people write them. */
+const WRITTEN_NUMBER = "^[^0-9\\p{L}]*[0-9][0-9., '’]*[^0-9\\p{L}]*$"
+/** With fewer different values they may as well be categories. */
+const FEW_VALUES = 100
 
 /**
  * Looks at the whole table in one pass for all columns and one for the label. Throws MR_LABEL_* as the pipeline itself
@@ -79,13 +92,43 @@ export async function lookAt(
   const task = await findTask(engine, rows, config, signal)
   const requests = schema.map(({ name, type }): StatisticsRequest => {
     const time = type === 'timestamp' || type === 'date'
-    const range = type === 'number' || type === 'integer' || time
-    return { name, expr: time ? call('epoch_us', col(name)) : col(name), distinct: true, range }
+    const number = type === 'number' || type === 'integer'
+    const expr = time ? call('epoch_us', col(name)) : col(name)
+    return { name, expr, distinct: true, range: number || time, ...(number ? { quantiles: [0.001, 0.5, 0.999] } : {}) }
+  })
+  const written = schema.flatMap(({ name, type }): StatisticsRequest[] => {
+    const isNumber = call('matches', col(name), text(WRITTEN_NUMBER))
+    return type === 'text'
+      ? [
+          {
+            name,
+            expr: when(call('is_missing', col(name)), missing('number'), when(isNumber, num(1), num(0))),
+            mean: true,
+          },
+        ]
+      : []
   })
   const found = await engine.statistics(rows, requests, signal)
+  const shares = await engine.statistics(rows, written, signal)
   const columns = schema.map(({ name, type }): ColumnLook => {
-    const { missing = 0, distinct = 0, min, max } = found.get(name) ?? ({} as Partial<ColumnStatistics>)
-    return { name, type, missing, distinct, ...(min === undefined || max === undefined ? {} : { min, max }) }
+    const {
+      missing: absent = 0,
+      distinct = 0,
+      min,
+      max,
+      quantiles = [],
+    } = found.get(name) ?? ({} as Partial<ColumnStatistics>)
+    const [low, middle, high] = quantiles
+    const share = shares.get(name)?.mean ?? 0
+    return {
+      name,
+      type,
+      missing: absent,
+      distinct,
+      ...(share > 0.95 ? { isWrittenNumber: true } : {}),
+      ...(min === undefined || max === undefined ? {} : { min, max }),
+      ...(low === undefined || middle === undefined || high === undefined ? {} : { quantiles: [low, middle, high] }),
+    }
   })
   const count = found.get(label)?.rows ?? 0
   const counted =
@@ -114,6 +157,10 @@ export function propose(look: Look): Proposal {
   const rarest = classes.at(-1)
   const known = classes.reduce((sum, { count }) => sum + count, 0)
   const ranges = columns.flatMap((column) => (column === label || out.has(column.name) ? [] : wideRange(column)))
+  const clips = columns.flatMap((column) => {
+    const bounds = column === label || out.has(column.name) ? undefined : farOut(column)
+    return bounds === undefined ? [] : [{ name: column.name, ...bounds }]
+  })
   const batchSize = rows < 2_000 ? 32 : rows < 20_000 ? 128 : rows < 200_000 ? 256 : rows < 2_000_000 ? 512 : 1024
   const maxEpochs = rows < 20_000 ? 60 : rows < 200_000 ? 30 : rows < 2_000_000 ? 15 : 8
   return {
@@ -127,6 +174,8 @@ export function propose(look: Look): Proposal {
         ? { value: 'balanced', reason: `only ${rarest.count} of ${known} rows are ${JSON.stringify(rarest.value)}` }
         : undefined,
     ranges: ranges.slice(0, MAX_RANGES),
+    clips,
+    labelRange: look.task.kind === 'regression' ? labelRange(label) : undefined,
     rangesLeftOut: Math.max(0, ranges.length - MAX_RANGES),
     minRecords: Math.max(1, Math.floor(rows / 2)),
     batchSize,
@@ -137,7 +186,20 @@ export function propose(look: Look): Proposal {
 }
 
 /** Why a column is of no use as a feature; [] if it is. */
-function excluded({ name, type, distinct, missing, min, max }: ColumnLook, rows: number): readonly Excluded[] {
+function excluded(
+  { name, type, distinct, missing, min, max, isWrittenNumber }: ColumnLook,
+  rows: number,
+): readonly Excluded[] {
+  if (OUTPUTS.includes(name))
+    return [{ name, reason: "a model's output has this name: rename the column to learn from it", isConstant: true }]
+  if (isWrittenNumber === true && distinct > FEW_VALUES)
+    return [
+      {
+        name,
+        reason: 'it holds numbers with separators or signs: write them plainly (1234.56) to learn from it',
+        isConstant: false,
+      },
+    ]
   if (distinct === 0) return [{ name, reason: 'it holds no value', isConstant: true }]
   if (distinct === 1 && missing === 0) return [{ name, reason: 'it is the same in every row', isConstant: true }]
   if (rows < FEW_ROWS || missing > 0 || distinct < rows) return []
@@ -209,13 +271,45 @@ function positiveClass(classes: Look['classes']): Choice<string> | undefined {
 
 /** As wide again as the data on either side: a fault in units or a shifted column is caught, a new record is not. */
 function wideRange({ name, type, min, max, distinct }: ColumnLook): Proposal['ranges'] {
-  if (type !== 'number' && type !== 'integer') return []
+  // no file of ours may have this key
+  if ((type !== 'number' && type !== 'integer') || name === '__proto__') return []
   if (min === undefined || max === undefined || !Number.isFinite(min) || !Number.isFinite(max) || distinct < 2)
     return []
   const width = max - min
   const low = min >= 0 ? 0 : -roundUp(width - min)
   const high = max <= 0 ? 0 : roundUp(max + width)
   return Number.isFinite(low) && Number.isFinite(high) ? [{ name, low, high }] : []
+}
+
+/** So many times further from the middle than all but one value in a thousand. */
+const FAR_OUT = 10
+
+/**
+ * Bounds for a column with values that far out, on the side that has them: `times` as far as all but one in a thousand.
+ * Ordinary long tails (incomes, payments) stay within. Undefined for a column without.
+ */
+function farOut(
+  { min, max, quantiles }: ColumnLook,
+  times = 2,
+): { low: number | null; high: number | null } | undefined {
+  if (min === undefined || max === undefined || quantiles === undefined) return undefined
+  const [low, middle, high] = quantiles
+  const above = high > middle && max - middle > FAR_OUT * (high - middle)
+  const below = low < middle && middle - min > FAR_OUT * (middle - low)
+  if (!above && !below) return undefined
+  const side = (bound: number): number => (bound < 0 ? -roundUp(-bound) : bound === 0 ? 0 : roundUp(bound))
+  return {
+    low: below ? side(middle - times * (middle - low)) : null,
+    high: above ? side(middle + times * (high - middle)) : null,
+  }
+}
+
+/** As wide again on the side that has no values far out. */
+function labelRange(label: ColumnLook): Proposal['labelRange'] {
+  const bounds = farOut(label, FAR_OUT)
+  const wide = wideRange(label)[0]
+  if (bounds === undefined || wide === undefined) return undefined
+  return { low: bounds.low ?? wide.low, high: bounds.high ?? wide.high }
 }
 
 /** The next of 1, 2, 5, 10, 20, 50 … */

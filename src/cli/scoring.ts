@@ -22,6 +22,7 @@ import { batches, vectorSql } from '../etl/duckdb/batches.js'
 import { inferSchema } from '../etl/duckdb/infer.js'
 import { type DuckDbOptions, openSession, type Session } from '../etl/duckdb/session.js'
 import type { Schema } from '../core/schema.js'
+import { inferNamed } from '../etl/named-header.js'
 import { type FileFormat, scan, type Source } from '../etl/relation.js'
 import { expandSource, formatOf } from '../etl/source.js'
 import { compile } from '../etl/sql/compile.js'
@@ -68,7 +69,10 @@ export async function scoreFile(options: ScoreOptions): Promise<Scored> {
     throw new MillraceError('MR_FILE_MISSING', `there is no folder ${dirname(out)} to write ${basename(out)} into`)
   const session = await openSession(options.engine ?? {})
   try {
-    const { source, schema } = await inferSchema(session, await expandSource(options.data), signal)
+    const needed = predictor.metadata.inputs.map(({ name }) => name)
+    const { source, schema } = await inferNamed(await expandSource(options.data), needed, (from) =>
+      inferSchema(session, from, signal),
+    )
     const names = schema.map(({ name }) => name)
     checkColumns(predictor.metadata, names, options.data)
     const added = addedColumns(predictor.metadata)

@@ -33,8 +33,32 @@ export async function readHead(path: string): Promise<{ text: string; whole: boo
     stream.destroy()
     file.destroy()
   }
-  const text = Buffer.concat(parts).toString('utf8')
+  const bytes = Buffer.concat(parts)
+  refuseOtherBytes(path, bytes)
+  const text = bytes.toString('utf8')
   return { text: text.startsWith('\uFEFF') ? text.slice(1) : text, whole: size < HEAD }
+}
+
+/** What is called CSV and is not text in UTF-8: other encodings, archives, a zero byte anywhere near the start. */
+function refuseOtherBytes(path: string, bytes: Buffer): void {
+  const zero = bytes.indexOf(0)
+  const mark = bytes.length < 2 ? 0 : bytes.readUInt16BE(0)
+  if (mark === 0xfffe || mark === 0xfeff || (zero >= 0 && zero < 2))
+    throw new MillraceError('MR_SOURCE_ENCODING', `${path} is not UTF-8: it looks like UTF-16`, {
+      hint: `convert it first, for example: iconv -f utf-16 -t utf-8 ${path}`,
+    })
+  if (bytes.length >= 4 && bytes.readUInt32BE(0) === 0x28b52ffd)
+    throw new MillraceError(
+      'MR_SOURCE_FORMAT',
+      `${path} is compressed with zstd; of CSV only plain and .gz files are read`,
+      {
+        hint: `unpack it first, for example: zstd -d ${path}`,
+      },
+    )
+  if (zero >= 0)
+    throw new MillraceError('MR_SOURCE_ENCODING', `${path} holds a zero byte, at byte ${zero}; text has none`, {
+      hint: `take them out first, for example: tr -d '\\000' < ${path}`,
+    })
 }
 
 /** The records of a CSV text; quoted values may hold delimiters, line breaks and doubled quotes. */

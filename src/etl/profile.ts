@@ -49,11 +49,16 @@ function profileOf(field: Field, facts: ColumnStatistics | undefined, bins?: Col
     type: field.type,
     missing: facts?.missing ?? 0,
     distinct: facts?.distinct ?? 0,
-    ...(facts?.min === undefined ? {} : { min: facts.min }),
-    ...(facts?.max === undefined ? {} : { max: facts.max }),
-    ...(facts?.mean === undefined ? {} : { mean: facts.mean }),
-    ...(facts?.mean === undefined || facts.stddev === undefined ? {} : { stddev: facts.stddev }),
+    ...finite('min', facts?.min),
+    ...finite('max', facts?.max),
+    ...finite('mean', facts?.mean),
+    ...(Number.isFinite(facts?.mean) ? finite('stddev', facts?.stddev) : {}),
     ...(bins === undefined ? {} : { histogram }),
     ...(facts?.values === undefined ? {} : { top: facts.values }),
   }
+}
+
+/** JSON holds no infinities: a column that has them lacks the figures that they spoil. */
+function finite<Key extends string>(key: Key, value: number | undefined): Partial<Record<Key, number>> {
+  return value === undefined || !Number.isFinite(value) ? {} : ({ [key]: value } as Record<Key, number>)
 }

@@ -6,13 +6,14 @@ import type { FileFormat, Source } from './relation.js'
 
 const FORMATS: Readonly<Record<string, FileFormat>> = {
   csv: 'csv',
+  data: 'csv',
   tsv: 'csv',
   json: 'json',
   jsonl: 'json',
   ndjson: 'json',
   parquet: 'parquet',
 }
-const KNOWN = '.csv, .tsv, .json, .jsonl, .ndjson, .parquet, each but the last also with .gz or .zst'
+const KNOWN = '.csv, .data, .tsv, .json, .jsonl, .ndjson, .parquet, each but the last also with .gz'
 
 /** The format that a name tells, if any. */
 export function formatOf(path: string): FileFormat | undefined {

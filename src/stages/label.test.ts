@@ -75,6 +75,10 @@ describe('findTask', () => {
   test.each([
     [['yes', 'yes'], 'MR_LABEL_ONE_CLASS', "'yes' in every row"],
     [['', ''], 'MR_LABEL_ONE_CLASS', 'missing'],
+    [[], 'MR_LABEL_ONE_CLASS', 'there are no rows'],
+    [['5.5', '5.5'], 'MR_LABEL_ONE_CLASS', 'the same in every row'],
+    [['7', '7'], 'MR_LABEL_ONE_CLASS', "'7' in every row"],
+    [Array.from({ length: 1001 }, (_, i) => `"${i},50"`), 'MR_LABEL_TYPE', '1001 different values'],
   ])('refuses %j', async (values, code, words) => {
     await expect(taskOf(values)).rejects.toMatchObject({ code })
     await expect(taskOf(values)).rejects.toThrow(words)

@@ -73,12 +73,13 @@ export async function findTask(
   const { name, type } = labelField(config, rows.schema)
   const wanted = config.training.task
   const isNumber = type === 'number' || type === 'integer'
-  if (wanted === 'regression') {
-    if (!isNumber)
-      throw new MillraceError('MR_LABEL_TYPE', `label: regression needs a number, '${name}' is ${type}`, {
-        hint: 'set training.task: classification',
-      })
-    return { kind: 'regression' }
+  if (wanted === 'regression' && !isNumber)
+    throw new MillraceError('MR_LABEL_TYPE', `label: regression needs a number, '${name}' is ${type}`, {
+      hint: 'set training.task: classification',
+    })
+  if (isNumber) {
+    const isConstant = await checkNumbers(engine, rows, name, signal)
+    if (wanted === 'regression' && !isConstant) return { kind: 'regression' }
   }
   const isWhole = call('or', call('is_missing', col(name)), call('eq', call('floor', col(name)), col(name)))
   const found = await engine.statistics(
@@ -92,9 +93,10 @@ export async function findTask(
   const statistics = found.get('values')
   const values = statistics?.values ?? []
   const whole = type !== 'number' || found.get('whole')?.min === 1
-  if (isNumber && wanted === 'auto' && (!whole || (statistics?.distinct ?? 0) > MAX_NUMERIC_CLASSES))
+  const distinct = statistics?.distinct ?? 0
+  if (isNumber && wanted === 'auto' && distinct > 1 && (!whole || distinct > MAX_NUMERIC_CLASSES))
     return { kind: 'regression' }
-  if (!whole)
+  if (!whole && distinct > 1)
     throw new MillraceError('MR_LABEL_TYPE', `label: '${name}' has values that are not whole; they cannot be classes`, {
       hint: 'set training.task: regression',
     })
@@ -102,9 +104,17 @@ export async function findTask(
     throw new MillraceError(
       'MR_LABEL_TYPE',
       `label: '${name}' has ${statistics?.distinct ?? values.length} different values; at most ${MAX_CLASSES} can be classes`,
-      { hint: 'choose another label, or group its values' },
+      {
+        hint: values.every(({ value }) => /^\P{L}*\d\P{L}*$/u.test(value))
+          ? `values such as '${values[0]?.value ?? ''}' are text: to predict numbers, write them plainly (1234.56)`
+          : 'choose another label, or group its values',
+      },
     )
   const classes = values.map(({ value }) => value)
+  if (statistics?.rows === 0)
+    throw new MillraceError('MR_LABEL_ONE_CLASS', `label: there are no rows, so '${name}' has no values`, {
+      hint: 'check the source and the validation rules that remove rows',
+    })
   if (isNumber) classes.sort((a, b) => Number(a) - Number(b))
   else classes.sort(byUtf8)
   if (classes.length < 2)
@@ -112,7 +122,7 @@ export async function findTask(
       'MR_LABEL_ONE_CLASS',
       classes.length === 0
         ? `label: every row's '${name}' is missing`
-        : `label: '${name}' is '${classes[0]}' in every row; a model needs at least two classes`,
+        : `label: '${name}' is ${whole ? `'${classes[0]}'` : 'the same'} in every row; a model needs at least two classes`,
       { hint: 'check the label column and the validation rules that remove rows' },
     )
   const positive = classes.length === 2 ? (config.positive ?? classes[1]) : config.positive
@@ -121,6 +131,18 @@ export async function findTask(
       hint: `classes: ${classes.slice(0, 20).join(', ')}`,
     })
   return { kind: 'classification', classes, ...(classes.length === 2 ? { positive } : {}) }
+}
+
+/** True if the label has one value or none. Throws MR_LABEL_TYPE for infinite values, and for whole ones beyond 64 bits. */
+async function checkNumbers(engine: Engine, rows: Relation, name: string, signal: AbortSignal): Promise<boolean> {
+  const found = await engine.statistics(rows, [{ name, expr: col(name), range: true }], signal)
+  const { min = 0, max = 0 } = found.get(name) ?? {}
+  const wild = [min, max].find((value) => !Number.isFinite(value))
+  if (wild !== undefined)
+    throw new MillraceError('MR_LABEL_TYPE', `label: '${name}' holds the value ${wild}; a label must be finite`, {
+      hint: 'take these rows out of the source, or leave the label empty in them',
+    })
+  return min === max
 }
 
 function byUtf8(a: string, b: string): number {

@@ -48,12 +48,14 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
       const { label } = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
       const engine = await resources.engine()
       const relation = await tableRelation(store, table)
-      const taken = new Set(table.schema.map(({ name }) => name))
+      const taken = new Set(table.schema.map(({ name }) => name.toLowerCase()))
+      const labelName = free(label.name, taken)
+      taken.add(labelName.toLowerCase())
       const split = free('split', taken)
       const names = table.schema
         .filter(({ name }) => name !== '__row')
         .map(({ name }) => ({
-          name: name === SPLIT ? split : name === LABEL ? free(label.name, taken) : name,
+          name: name === SPLIT ? split : name === LABEL ? labelName : name,
           expr: col(name),
         }))
       const partitionBy = config.data.partition_by.length > 0 ? config.data.partition_by : [split]
@@ -117,9 +119,10 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
+/** `taken` in lower case: engines compare names without regard to case. */
 function free(name: string, taken: ReadonlySet<string>): string {
   let candidate = name
-  for (let i = 1; taken.has(candidate); i++) candidate = `${name}_${i}`
+  for (let i = 1; taken.has(candidate.toLowerCase()); i++) candidate = `${name}_${i}`
   return candidate
 }
 

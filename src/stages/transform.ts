@@ -8,11 +8,12 @@ import { aggregate, call, col, type Expr, text } from '../etl/expr.js'
 import { aggregated, filter, project, type Relation, withColumns } from '../etl/relation.js'
 import { type FittedSplit, fitSplit, splitExpression, SPLITS, type SplitName } from '../etl/split.js'
 import type { StageKind } from '../pipeline/stage.js'
+import { checkInputNames } from '../transforms/emit.js'
 import { fitPlan, planDocument, planExpressions } from '../transforms/plan.js'
 import type { FeaturePlan, StepSpec } from '../transforms/transform.js'
 import { findTask, labelField, labelMissing, labelText, labelValue } from './label.js'
 import { getJson, putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
-import { ROW, rowProgress, tableRelation, writeTable } from './tables.js'
+import { isTableThere, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
 
 export const SPLIT = '__split'
 export const LABEL = '__label'
@@ -27,7 +28,6 @@ export interface PlanDocument {
   readonly counts: Readonly<Record<SplitName, number>>
   /** Classification: rows by split and class index. */
   readonly classCounts: Readonly<Record<SplitName, readonly number[]>>
-  /** Text columns that were left out because nearly every value is different. */
 }
 
 /** Rows that have a label, with the split as `__split`. The same rows in the same order in every stage. */
@@ -46,6 +46,7 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
     name: 'transform',
     version: 1,
     after: ['validate'],
+    stillThere: (outputs, _, store) => isTableThere(store, outputs['features']),
     async run(context) {
       const { config, inputs, store, signal } = context
       const table = await getJson<TableDocument>(store, inputs['validate']?.['table'])
@@ -81,6 +82,8 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
         )
       const train = inSplit(rows, 'train')
       const chosen = await chooseColumns(engine, train, columns, config, label.name, signal)
+      // before the features are written and published, not when the model file is
+      checkInputNames(chosen.features.map(({ name }) => name))
       const plan = await fitPlan(
         engine,
         train,

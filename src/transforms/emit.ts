@@ -1,7 +1,7 @@
 /** The feature plan as ONNX nodes: columns with the same chain of steps share one set of nodes. */
 import { MillraceError } from '../core/errors.js'
-import { type ElementType, type GraphBuilder, type Value, int64s } from '../core/onnx/graph.js'
-import type { ColumnType, Schema } from '../core/schema.js'
+import { type GraphBuilder, INPUT_TYPE, type Value, int64s } from '../core/onnx/graph.js'
+import type { Schema } from '../core/schema.js'
 import { fittedTransform } from './catalog.js'
 import { advance, head } from './chain.js'
 import type { FeaturePlan, FittedColumn, SqlFeature } from './transform.js'
@@ -9,17 +9,22 @@ import type { FeaturePlan, FittedColumn, SqlFeature } from './transform.js'
 /** ONNX TensorProto.DataType, for Cast. */
 const FLOAT = 1n
 
-const INPUT: Readonly<Record<ColumnType, ElementType>> = {
-  number: 'double',
-  integer: 'double',
-  boolean: 'double',
-  text: 'string',
-  timestamp: 'int64',
-  date: 'int64',
-}
-
 /** Names of a model's outputs: an input of the same name would make the file invalid. */
-const OUTPUTS = ['label', 'probability', 'prediction']
+export const OUTPUTS = ['label', 'probability', 'prediction']
+
+/** Throws MR_TRANSFORM_INPUT_NAME for the first name that a model file cannot have as input. */
+export function checkInputNames(names: readonly string[]): void {
+  const seen = new Set<string>()
+  for (const name of names) {
+    if (name === '' || OUTPUTS.includes(name) || seen.has(name))
+      throw new MillraceError(
+        'MR_TRANSFORM_INPUT_NAME',
+        `a feature column is called ${JSON.stringify(name)}; an input of a model needs a name of its own, not ${OUTPUTS.join(', ')}, which are its outputs`,
+        { hint: 'rename the column in the data, or leave it out (features.exclude)' },
+      )
+    seen.add(name)
+  }
+}
 
 /**
  * Declares one input a column, [N, 1], named as the column: numbers double (NaN missing), text string ('' missing), times
@@ -28,15 +33,8 @@ const OUTPUTS = ['label', 'probability', 'prediction']
  */
 export function emitInputs(graph: GraphBuilder, schema: Schema): Map<string, Value> {
   const inputs = new Map<string, Value>()
-  for (const { name, type } of schema) {
-    if (name === '' || OUTPUTS.includes(name) || inputs.has(name))
-      throw new MillraceError(
-        'MR_TRANSFORM_INPUT_NAME',
-        `a feature column is called ${JSON.stringify(name)}; an input of a model needs a name of its own, not ${OUTPUTS.join(', ')}, which are its outputs`,
-        { hint: 'rename the column in the data, or leave it out (features.exclude)' },
-      )
-    inputs.set(name, graph.input(name, INPUT[type], ['N', 1]))
-  }
+  checkInputNames(schema.map(({ name }) => name))
+  for (const { name, type } of schema) inputs.set(name, graph.input(name, INPUT_TYPE[type], ['N', 1]))
   return inputs
 }
 
@@ -92,7 +90,7 @@ function chainKey(column: FittedColumn): string {
     const own = transform.perColumn === true ? column.name : ''
     return [transform.name, own, ...features.map(({ suffix, kind }) => `${suffix}:${kind}`)]
   })
-  return JSON.stringify([INPUT[column.type], steps])
+  return JSON.stringify([INPUT_TYPE[column.type], steps])
 }
 
 function emitGroup(

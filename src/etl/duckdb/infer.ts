@@ -61,7 +61,7 @@ async function csvColumns(
       if (source.paths.length > 1) continue
       throw new MillraceError('MR_SOURCE_EMPTY', `${path} is empty`)
     }
-    const header = source.csv?.header ?? first?.source.csv?.header ?? (await hasHeader(session, top, signal))
+    const header = source.csv?.header ?? first?.source.csv?.header ?? (await hasHeader(session, top, rest, signal))
     const names = header ? top.map((name, i) => (name.trim() === '' ? `column_${i + 1}` : name.trim())) : numbered(top)
     refuseRepeated(path, names)
     if (first === undefined) {
@@ -80,16 +80,38 @@ async function csvColumns(
 
 const numbered = (record: readonly string[]): string[] => record.map((_, i) => `column_${i + 1}`)
 
-/** A first record is a header if all of its values are text, and not data: none is a number, time or truth value. */
-async function hasHeader(session: Session, top: readonly string[], signal?: AbortSignal): Promise<boolean> {
+/** Records below the first that are looked at to tell a header. */
+const BELOW_HEADER = 100
+
+/**
+ * A first record is a header if none of its values is a number, time or truth value; or, where some are (a year, "N",
+ * "1"), if at least as many others are text above a column of nothing but numbers, times or truth values.
+ */
+async function hasHeader(
+  session: Session,
+  top: readonly string[],
+  rest: readonly (readonly string[])[],
+  signal?: AbortSignal,
+): Promise<boolean> {
   if (top.every((value) => value.trim() === '')) return false
-  const typed = CANDIDATES.map((type) => fits('v', type)).join(' OR ')
-  const values = top.map((value) => `(${literal(value.trim())})`).join(', ')
+  const below = rest.slice(0, BELOW_HEADER)
+  const values = top.flatMap((first, i) =>
+    [first, ...below.map((record) => record[i] ?? '')].map(
+      (value, row) => `(${i}, ${row === 0 ? 'TRUE' : 'FALSE'}, ${literal(value.trim())})`,
+    ),
+  )
+  const typed = `coalesce(${CANDIDATES.map((type) => fits('v', type)).join(' OR ')}, FALSE)`
   return session.use(async (connection) => {
     const reader = await connection.runAndReadAll(
-      `SELECT count_if(coalesce(${typed}, FALSE)) FROM (VALUES ${values}) AS q(v)`,
+      `SELECT count_if(top = 1), count_if(top = 0 AND values > 0 AND typed = values) FROM (
+        SELECT count_if(first AND typed) AS top, count_if(NOT first AND typed) AS typed,
+          count_if(NOT first AND NOT list_contains([${missingWords}], lower(v))) AS values,
+          bool_or(first AND list_contains([${missingWords}], lower(v))) AS blank
+        FROM (SELECT i, first, v, ${typed} AS typed FROM (VALUES ${values.join(', ')}) AS q(i, first, v)) GROUP BY i
+      ) WHERE NOT blank`,
     )
-    return Number(reader.getRows()[0]?.[0] ?? 0) === 0
+    const [against = 0, evidence = 0] = (reader.getRows()[0] ?? []).map(Number)
+    return against === 0 || evidence >= against
   }, signal)
 }
 

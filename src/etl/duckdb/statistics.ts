@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
 import type { ColumnType } from '../../core/schema.js'
 import type { ColumnStatistics, StatisticsRequest } from '../engine.js'
-import { aggregate, cast, col, type Named } from '../expr.js'
+import { aggregate, call, cast, col, type Expr, missing, type Named, num, when } from '../expr.js'
 import { aggregated, project, scan, sort, type Relation } from '../relation.js'
 import { compile, expression } from '../sql/compile.js'
 import { duckdb, identifier, numberLiteral } from '../sql/duckdb.js'
@@ -96,6 +96,9 @@ async function passes(
   )
 }
 
+/** Not infinite, and not so large that its square is: DuckDB's variance refuses those, with no word of the column. */
+const squarable = (value: Expr): Expr => call('lt', call('abs', value), num(1e150))
+
 /** Rows, counts, means, deviations, ranges, and numbers of distinct values where no list is asked for. */
 async function countPass(
   connection: DuckDBConnection,
@@ -113,7 +116,15 @@ async function countPass(
       ...(request.mean === true || request.stddev === true
         ? [{ name: `${column}.mean`, expr: aggregate('avg', [number]) }]
         : []),
-      ...(request.stddev === true ? [{ name: `${column}.variance`, expr: aggregate('var_pop', [number]) }] : []),
+      ...(request.stddev === true
+        ? [
+            {
+              name: `${column}.variance`,
+              expr: aggregate('var_pop', [when(squarable(number), number, missing('number'))]),
+            },
+            { name: `${column}.squarable`, expr: aggregate('count_if', [squarable(number)]) },
+          ]
+        : []),
       ...(request.range === true
         ? [
             { name: `${column}.min`, expr: aggregate('min', [number]) },
@@ -148,7 +159,9 @@ async function countPass(
       facts.moments = combine(facts.moments, {
         count,
         mean: number(`${column}.mean`) ?? 0,
-        squares: (number(`${column}.variance`) ?? 0) * count,
+        // the deviation of what has none is not that of the rest
+        squares:
+          (number(`${column}.squarable`) ?? count) < count ? Infinity : (number(`${column}.variance`) ?? 0) * count,
       })
       const [min, max] = [number(`${column}.min`), number(`${column}.max`)]
       if (min !== undefined && (facts.min === undefined || min < facts.min)) facts.min = min

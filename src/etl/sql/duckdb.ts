@@ -119,7 +119,11 @@ export const duckdb: SqlDialect = {
     }
   },
   cast,
-  position: (sql, values) => `CAST(enum_code(TRY_CAST(${sql} AS ENUM(${values.map(enumLabel).join(', ')}))) AS BIGINT)`,
+  // an ENUM's labels are literals, in which NUL cannot be written
+  position: (sql, values) =>
+    values.some((value) => value.includes('\0'))
+      ? `CAST(nullif(list_position([${values.map(textLiteral).join(', ')}], ${sql}), 0) - 1 AS BIGINT)`
+      : `CAST(enum_code(TRY_CAST(${sql} AS ENUM(${values.map(enumLabel).join(', ')}))) AS BIGINT)`,
   // not IN: from ten values on DuckDB makes a join of it and the order of rows is lost
   contains: (sql, literals) => `list_contains([${literals.join(', ')}], ${sql})`,
   scan: (relation) => scanSql(relation),
