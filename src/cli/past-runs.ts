@@ -52,5 +52,6 @@ export async function findRun(home: string, run: string | undefined): Promise<Pa
 export async function runAtWork(home: string, runs: readonly RunSummary[]): Promise<string | undefined> {
   const holder = await lockHolder(home)
   if (holder === undefined) return undefined
-  return (runs.find(({ run }) => run === holder.run) ?? runs.findLast(({ status }) => status === 'running'))?.run
+  return (runs.find(({ run }) => `run ${run}` === holder.work) ?? runs.findLast(({ status }) => status === 'running'))
+    ?.run
 }

@@ -1,7 +1,7 @@
 /** The folder store against the conformance suite, and with writers that are killed. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -18,7 +18,7 @@ async function visible(root: string): Promise<string[]> {
 }
 
 artifactStoreConformance('folder', {
-  open: openArtifactStore,
+  open: (root) => openArtifactStore(root),
   async damage(root, ref, change) {
     const path = locate(root, ref)
     const bytes = await readFile(path)
@@ -55,4 +55,42 @@ test('a writer killed at any time leaves whole blobs or nothing, and its scratch
     await store.close()
   }
   await rm(root, { recursive: true, force: true })
+})
+
+test('opened to read: gives what is there, and makes, moves and removes nothing', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-read-'))
+  const root = join(folder, 'artifacts')
+  const options = { readOnly: true }
+  const none = await openArtifactStore(root, options)
+  const writer = await openArtifactStore(root)
+  const ref = await writer.put('kept', 'text/plain')
+  await writer.close()
+  expect(await none.has(ref)).toBe(true) // made since
+  const left = join(root, 'scratch', 'left-by~1~a~dead-process')
+  await mkdir(left)
+  const before = await readdir(root, { recursive: true })
+  const store = await openArtifactStore(root, options)
+  expect(Buffer.from(await store.get(ref)).toString()).toBe('kept')
+  const refused = { code: 'MR_FILE_ACCESS', message: expect.stringContaining('opened to read') as string }
+  await expect(store.put('x', 'text/plain')).rejects.toMatchObject(refused)
+  await expect(store.putFile(await store.path(ref), 'text/plain')).rejects.toMatchObject(refused)
+  await expect(store.scratch()).rejects.toMatchObject(refused)
+  await chmod(locate(root, ref), 0o644)
+  await writeFile(locate(root, ref), 'torn')
+  await expect(store.get(ref)).rejects.toMatchObject({ code: 'MR_ARTIFACT_CORRUPT' })
+  await store.close()
+  expect(await readdir(root, { recursive: true })).toEqual(before)
+  await none.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+test('opened to read where no store is: it has nothing, and none is made', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-read-'))
+  const store = await openArtifactStore(join(folder, 'artifacts'), { readOnly: true })
+  const ref: ArtifactRef = { digest: `sha256:${'0'.repeat(64)}`, mediaType: 'text/plain', size: 1 }
+  expect(await store.has(ref)).toBe(false)
+  await expect(store.get(ref)).rejects.toMatchObject({ code: 'MR_ARTIFACT_MISSING' })
+  await store.close()
+  expect(await readdir(folder)).toEqual([])
+  await rm(folder, { recursive: true, force: true })
 })

@@ -6,7 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { chmod, copyFile, lstat, mkdir, open, readFile, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { dirname, join, sep } from 'node:path'
+import { dirname, join, resolve, sep } from 'node:path'
 import type { ArtifactRef, ArtifactStore } from './artifacts.js'
 import { MillraceError } from './errors.js'
 import { fileError, sha256File, syncFolder, type Digest } from './files.js'
@@ -23,16 +23,23 @@ export function isArtifactRef(value: unknown): value is ArtifactRef {
   )
 }
 
+export interface StoreOptions {
+  /** Changes and makes nothing, also where there is no store yet: then it has no artifacts. */
+  readonly readOnly?: boolean
+}
+
 /**
- * Opens (and creates) a store. Blobs are synced before they become visible, so a killed process leaves at most scratch
+ * Opens a store, and creates it if it is not there. With `readOnly` it only reads: `put`, `putFile` and `scratch` throw
+ * MR_FILE_ACCESS. Blobs are synced before they become visible, so a killed process leaves at most scratch
  * files. A blob found damaged is set aside as `<hex>.corrupt`: the stage that made it then runs again.
  */
-export async function openArtifactStore(root: string): Promise<ArtifactStore> {
+export async function openArtifactStore(root: string, options: StoreOptions = {}): Promise<ArtifactStore> {
   try {
+    if (options.readOnly === true) return new FolderStore(resolve(root), true)
     await mkdir(join(root, 'sha256'), { recursive: true })
     await mkdir(join(root, 'scratch'), { recursive: true })
     await clearScratch(join(root, 'scratch'))
-    return new FolderStore(await realpath(root))
+    return new FolderStore(await realpath(root), false)
   } catch (error) {
     throw fileError(error, 'open the artifact store', root)
   }
@@ -41,15 +48,18 @@ export async function openArtifactStore(root: string): Promise<ArtifactStore> {
 class FolderStore implements ArtifactStore {
   readonly #root: string
   readonly #scratch: string
+  readonly #readOnly: boolean
   readonly #verified = new Set<string>()
   readonly #folders = new Set<string>()
 
-  constructor(root: string) {
+  constructor(root: string, readOnly: boolean) {
     this.#root = root
+    this.#readOnly = readOnly
     this.#scratch = join(root, 'scratch', `${ownerPrefix()}${randomBytes(4).toString('hex')}`)
   }
 
   async put(bytes: Uint8Array | string, mediaType: string): Promise<ArtifactRef> {
+    this.#checkWritable()
     const data = typeof bytes === 'string' ? Buffer.from(bytes, 'utf8') : bytes
     const digest: Digest = `sha256:${createHash('sha256').update(data).digest('hex')}`
     const ref: ArtifactRef = { digest, mediaType, size: data.length }
@@ -72,6 +82,7 @@ class FolderStore implements ArtifactStore {
   }
 
   async putFile(path: string, mediaType: string, options: { readonly move?: boolean } = {}): Promise<ArtifactRef> {
+    this.#checkWritable()
     try {
       const found = await lstat(path)
       const inScratch = (await realpath(dirname(path))).startsWith(this.#scratch + sep)
@@ -140,6 +151,7 @@ class FolderStore implements ArtifactStore {
   }
 
   async scratch(): Promise<string> {
+    this.#checkWritable()
     const folder = join(this.#scratch, randomBytes(6).toString('hex'))
     try {
       await mkdir(folder, { recursive: true })
@@ -150,7 +162,12 @@ class FolderStore implements ArtifactStore {
   }
 
   async close(): Promise<void> {
-    await rm(this.#scratch, { recursive: true, force: true })
+    if (!this.#readOnly) await rm(this.#scratch, { recursive: true, force: true })
+  }
+
+  #checkWritable(): void {
+    if (!this.#readOnly) return
+    throw new MillraceError('MR_FILE_ACCESS', `the artifact store ${this.#root} was opened to read and takes nothing`)
   }
 
   #locate(digest: string): string {
@@ -203,7 +220,8 @@ class FolderStore implements ArtifactStore {
   }
 
   async #corrupt(ref: ArtifactRef, path: string, size: number): Promise<MillraceError> {
-    await rename(path, `${path}.corrupt`).catch(() => undefined) // a read-only store keeps it where it is
+    // where it cannot be set aside it stays, and is found damaged again
+    if (!this.#readOnly) await rename(path, `${path}.corrupt`).catch(() => undefined)
     this.#verified.delete(ref.digest)
     return new MillraceError(
       'MR_ARTIFACT_CORRUPT',

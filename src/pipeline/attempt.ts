@@ -25,6 +25,8 @@ export interface Attempt<Config> {
   readonly clock: Clock
   /** Fires when the run is cancelled. */
   readonly signal: AbortSignal
+  /** Throws if what is outside is not what it was when the attempt began. */
+  readonly checkSource: () => Promise<void>
   /** Resolves when the event is durable. */
   readonly record: (event: RunEvent) => Promise<void>
   readonly progress: (report: ProgressReport) => void
@@ -78,6 +80,7 @@ export async function runAttempt<Config>(
     async checkpoint(state) {
       const reads = recorded.reads()
       if (!(await isStored(store, state))) throw notAnArtifact(stage.name, 'the checkpoint', state)
+      await attempt.checkSource()
       if (!live) throw gone(stage.name)
       await record({ type: 'stage-checkpoint', run, time: clock.now(), stage: stage.name, base, reads, state })
     },
@@ -99,6 +102,7 @@ export async function runAttempt<Config>(
     const work = (async () => stage.run(context))()
     const outputs = await Promise.race([work, abandoned])
     await checkOutputs(stage.name, outputs, store)
+    await attempt.checkSource()
     return { outputs, reads: recorded.reads() }
   } finally {
     live = false

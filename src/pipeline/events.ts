@@ -81,6 +81,8 @@ export interface StageCheckpoint extends StageBase {
 export interface StageSucceeded extends StageBase {
   readonly type: 'stage-succeeded'
   readonly version: number
+  /** Versions of what computed the outputs; absent in journals from before they were recorded. */
+  readonly engines?: Readonly<Record<string, string>>
   readonly base: string
   /** Identity with the configuration read. */
   readonly key: string

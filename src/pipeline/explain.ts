@@ -10,6 +10,8 @@ import type { Artifacts, StageKind } from './stage.js'
 export type Reason =
   | { readonly kind: 'never-ran' }
   | { readonly kind: 'version'; readonly from: number; readonly to: number }
+  /** What computes its outputs has another version; `from` is absent if none was recorded, `to` if it is used no more. */
+  | { readonly kind: 'engine'; readonly name: string; readonly from?: string; readonly to?: string }
   | { readonly kind: 'config'; readonly path: string; readonly from: string; readonly to: string }
   | {
       readonly kind: 'input'
@@ -46,11 +48,11 @@ export async function explainStages<Config>(
   const outputs = new Map<string, Artifacts>()
   const explanations: StageExplanation[] = []
   for (const stage of stages) {
-    const { name, version, after } = stage
+    const { name, version, engines = {}, after } = stage
     const upstream = after.filter((other) => !outputs.has(other))
     const inputs = Object.fromEntries(after.map((other) => [other, outputs.get(other) ?? {}]))
     const identity: StageIdentity = {
-      ...{ name, version, inputs: inputDigests(inputs) },
+      ...{ name, version, engines, inputs: inputDigests(inputs) },
       fingerprint: (await stage.fingerprint?.(config, signal)) ?? null,
     }
     if (upstream.length === 0) {
@@ -82,6 +84,12 @@ function differences(
 ): Reason[] {
   const reasons: Reason[] = []
   if (last.version !== now.version) reasons.push({ kind: 'version', from: last.version, to: now.version })
+  const engines = new Map(Object.entries(last.engines ?? {}))
+  const today = new Map(Object.entries(now.engines))
+  for (const name of new Set([...engines.keys(), ...today.keys()])) {
+    const [from, to] = [engines.get(name), today.get(name)]
+    if (from !== to) reasons.push({ kind: 'engine', name, ...ends(from, to) })
+  }
   for (const { path, from, to } of changedReads(last.reads, config)) {
     reasons.push({ kind: 'config', path: formatPath(path), from, to })
   }
@@ -95,11 +103,14 @@ function differences(
     for (const output of new Set([...Object.keys(before), ...Object.keys(after)])) {
       const [from, to] = [before[output], after[output]]
       if (from === to) continue
-      const ends = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) }
-      reasons.push({ kind: 'input', stage, output, ...ends })
+      reasons.push({ kind: 'input', stage, output, ...ends(from, to) })
     }
   }
   return reasons
+}
+
+function ends(from: string | undefined, to: string | undefined): { from?: string; to?: string } {
+  return { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) }
 }
 
 /** A reason in words for people. */
@@ -111,6 +122,8 @@ export function formatReason(reason: Reason): string {
       return 'it has never succeeded here'
     case 'version':
       return `the stage itself changed: version ${reason.from} -> ${reason.to}`
+    case 'engine':
+      return `${reason.name} changed: ${reason.from ?? 'not recorded'} -> ${reason.to ?? 'not used'}`
     case 'config':
       return isLong(reason.from) || isLong(reason.to)
         ? `${reason.path || 'the configuration'} changed`

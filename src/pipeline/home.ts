@@ -10,16 +10,16 @@ export interface Home {
   readonly path: string
   readonly journal: RunJournal
   readonly store: ArtifactStore
-  /** Waits for what was appended; gives the lock back. */
+  /** Waits for what was appended; gives back the lock, if it was taken. */
   close(): Promise<void>
 }
 
 /**
  * Opens a home to run pipelines in it: MR_HOME_LOCKED if another process does so already.
- * @param run shown to others that find it locked
+ * @param work what will be done there, shown to others that find it locked: `pipeline churn`
  */
-export async function openHome(path: string, run = 'a program'): Promise<Home> {
-  const lock = await lockHome(path, run, systemClock.now())
+export async function openHome(path: string, work = 'a program'): Promise<Home> {
+  const lock = await lockHome(path, work, systemClock.now())
   let journal: RunJournal | undefined
   try {
     journal = await openJournal(path, { write: true })
@@ -39,5 +39,23 @@ export async function openHome(path: string, run = 'a program'): Promise<Home> {
     await journal?.close()
     await lock.release()
     throw error
+  }
+}
+
+/**
+ * Opens a home to look at it: takes no lock, makes and changes nothing, and works beside a run. A folder that is not
+ * there, or is no home yet, has no runs.
+ */
+export async function readHome(path: string): Promise<Home> {
+  const journal = await openJournal(path, { orEmpty: true })
+  const store = await openArtifactStore(join(path, 'artifacts'), { readOnly: true })
+  return {
+    path,
+    journal,
+    store,
+    async close() {
+      await journal.close()
+      await store.close()
+    },
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A stage's identity is its content: hash(name, version, digests of its inputs, fingerprint of what is outside, the
- * configuration it read). What it reads is known only afterwards, so looking up goes the other way round: among earlier
+ * A stage's identity is its content: hash(name, version, versions of its engines, digests of its inputs, fingerprint of
+ * what is outside, the configuration it read). What it reads is known only afterwards, so looking up goes the other way round: among earlier
  * successes with the same base (all but the configuration), one whose recorded reads agree with today's configuration.
  */
 import type { ArtifactStore } from '../core/artifacts.js'
@@ -12,13 +12,16 @@ import type { Artifacts, StageKind } from './stage.js'
 export interface StageIdentity {
   readonly name: string
   readonly version: number
+  readonly engines: Readonly<Record<string, string>>
   readonly inputs: InputDigests
   readonly fingerprint: string | null
 }
 
 /** Identity without the configuration. */
-export function baseKey({ name, version, inputs, fingerprint }: StageIdentity): string {
-  return sha256Json([name, version, inputs, fingerprint])
+export function baseKey({ name, version, engines, inputs, fingerprint }: StageIdentity): string {
+  // without engines as it was before there were any: what older journals hold is still found
+  const rest = Object.keys(engines).length === 0 ? [] : [engines]
+  return sha256Json([name, version, inputs, fingerprint, ...rest])
 }
 
 /** The whole identity. */

@@ -42,7 +42,8 @@ export interface Scan {
 
 /**
  * Reads the lines of `bytes`, which stand at byte `offset` and line `firstLine` (from 1) of `file`. Throws
- * MR_JOURNAL_CORRUPT for a damaged line that had been safe, MR_JOURNAL_VERSION for a header of another format.
+ * MR_JOURNAL_CORRUPT for a damaged line that had been safe, MR_JOURNAL_VERSION for a file that does not begin as a journal
+ * of this format, nor as a torn one.
  */
 export function scanLines(bytes: Buffer, offset: number, firstLine: number, file: string): Scan {
   const lines: Line[] = []
@@ -64,6 +65,7 @@ export function scanLines(bytes: Buffer, offset: number, firstLine: number, file
     }
     from = newline + 1
   }
+  if (bad?.offset === 0 && !HEADER.subarray(0, bytes.length).equals(bytes)) throw foreign(file)
   return { lines, end: bad?.offset ?? offset + bytes.length }
 }
 
@@ -84,6 +86,12 @@ function checkHeader(header: Record<string, unknown>, file: string): void {
   const found = header['journal'] === 'millrace' ? `version ${String(header['version'])}` : 'something else'
   throw new MillraceError('MR_JOURNAL_VERSION', `${file} is a journal of ${found}; this Millrace reads ${VERSION}`, {
     hint: 'use the Millrace that wrote it, or another --home',
+  })
+}
+
+function foreign(file: string): MillraceError {
+  return new MillraceError('MR_JOURNAL_VERSION', `${file} is no journal of Millrace`, {
+    hint: 'use another --home; or, if the folder is meant, move this file out of it',
   })
 }
 

@@ -118,7 +118,35 @@ test.each([
   await expect(openJournal(home)).rejects.toMatchObject({ code: 'MR_JOURNAL_VERSION' })
 })
 
+test.each([
+  ['text', Buffer.from('Dear diary,\ntoday I bought a mill.\n')],
+  ['text without an end', Buffer.from('notes')],
+  ['bytes', Buffer.alloc(100)],
+  ["another program's journal", Buffer.from('00000000 {"type":"x"}\n')],
+])('a foreign file called journal is refused and stays as it is: %s', async (_, bytes) => {
+  await writeFile(path, bytes)
+  for (const write of [true, false])
+    await expect(openJournal(home, { write })).rejects.toMatchObject({
+      code: 'MR_JOURNAL_VERSION',
+      message: expect.stringContaining(path) as string,
+      hint: expect.stringContaining('--home') as string,
+    })
+  expect(await readFile(path)).toEqual(bytes)
+})
+
+test('a damaged first line is damage, not a foreign file', async () => {
+  const whole = await write(['one'])
+  whole.writeUInt8(whole.readUInt8(3) ^ 1, 3)
+  await writeFile(path, whole)
+  await expect(openJournal(home, { write: true })).rejects.toMatchObject({ code: 'MR_JOURNAL_CORRUPT' })
+  expect(await readFile(path)).toEqual(whole)
+})
+
 test('a home that is not there, or not a folder', async () => {
+  const none = await openJournal(join(home, 'none'), { orEmpty: true })
+  expect(await none.runs()).toEqual([])
+  await expect(collect(none.replay('r'))).rejects.toMatchObject({ code: 'MR_RUN_UNKNOWN' })
+  await none.close()
   await expect(openJournal(join(home, 'none'))).rejects.toMatchObject({ code: 'MR_FILE_MISSING' })
   await writeFile(join(home, 'file'), '')
   await expect(openJournal(join(home, 'file'), { write: true })).rejects.toThrow()

@@ -3,6 +3,7 @@
  * folds over it. The file's format is in journal-format.ts.
  */
 import { mkdir, open, type FileHandle } from 'node:fs/promises'
+import { devNull } from 'node:os'
 import { dirname, join } from 'node:path'
 import { MillraceError, nearest } from '../core/errors.js'
 import { fileError, syncFolder } from '../core/files.js'
@@ -36,14 +37,21 @@ const CHUNK = 4 * 2 ** 20
 /**
  * Opens `<home>/journal`. With `write`, creates it and cuts a torn end (said in `notes`); the caller must hold the
  * home's lock. Without, it only reads, also while another process writes: each call sees what is there by then.
+ * @param options.orEmpty reading a home without a journal finds no runs, instead of MR_FILE_MISSING
  */
-export async function openJournal(home: string, options: { readonly write?: boolean } = {}): Promise<RunJournal> {
+export async function openJournal(
+  home: string,
+  options: { readonly write?: boolean; readonly orEmpty?: boolean } = {},
+): Promise<RunJournal> {
   const path = join(home, 'journal')
   const write = options.write ?? false
   let file: FileHandle | undefined
   try {
     if (write) await mkdir(home, { recursive: true })
-    file = await open(path, write ? 'a+' : 'r')
+    file = await open(path, write ? 'a+' : 'r').catch((error: unknown) => {
+      if (write || options.orEmpty !== true || !isMissing(error)) throw error
+      return open(devNull, 'r')
+    })
     const journal = new FileJournal(path, file, write)
     await journal.load()
     return journal
@@ -246,6 +254,10 @@ class FileJournal implements RunJournal {
       hint: 'journals are only ever appended to: look for what else writes there, then run the same command again',
     })
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
 }
 
 function closed(path: string, why: string): MillraceError {

@@ -16,7 +16,7 @@ afterEach(() => rm(home, { recursive: true, force: true }))
 async function holder(): Promise<ChildProcess> {
   const script = `
     const { lockHome } = await import(${JSON.stringify(new URL('./lock.ts', import.meta.url).href)})
-    globalThis.lock = await lockHome(${JSON.stringify(home)}, 'run-of-child', 1000)
+    globalThis.lock = await lockHome(${JSON.stringify(home)}, 'pipeline of child', 1000)
     console.log('held')
     setInterval(() => {}, 1000)`
   const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
@@ -32,13 +32,13 @@ test('held by another process: refused at once, naming it; free the moment it is
   const refused = await lockHome(home, 'mine', 2000).catch((error: unknown) => error)
   expect(performance.now() - start).toBeLessThan(2000)
   expect(refused).toMatchObject({ code: 'MR_HOME_LOCKED' })
-  expect(String(refused)).toContain(`process ${child.pid}, run run-of-child, since 1970-01-01T00:00:01.000Z`)
-  expect(await lockHolder(home)).toMatchObject({ pid: child.pid, run: 'run-of-child', since: 1000 })
+  expect(String(refused)).toContain(`process ${child.pid} (pipeline of child) since 1970-01-01T00:00:01.000Z`)
+  expect(await lockHolder(home)).toMatchObject({ pid: child.pid, work: 'pipeline of child', since: 1000 })
   child.kill('SIGKILL')
   await once(child, 'exit')
   expect(await lockHolder(home)).toBeUndefined() // lock.json is still there, but says nothing
   const lock = await lockHome(home, 'mine', 2000)
-  expect(await lockHolder(home)).toMatchObject({ pid: process.pid, run: 'mine' })
+  expect(await lockHolder(home)).toMatchObject({ pid: process.pid, work: 'mine' })
   await lock.release()
   await lock.release()
   expect(await lockHolder(home)).toBeUndefined()
@@ -48,7 +48,7 @@ test('within one process too, and asking does not take it', async () => {
   expect(await lockHolder(home)).toBeUndefined()
   const lock = await lockHome(home, 'first', 1)
   await Promise.all(Array.from({ length: 5 }, () => lockHolder(home)))
-  await expect(lockHome(home, 'second', 2)).rejects.toThrow('run first')
+  await expect(lockHome(home, 'second', 2)).rejects.toThrow('(first) since')
   await lock.release()
   await (await lockHome(home, 'second', 2)).release()
 })

@@ -11,7 +11,8 @@ import { fileError, writeFileAtomic } from '../core/files.js'
 export interface LockHolder {
   readonly pid: number
   readonly host: string
-  readonly run: string
+  /** What it works at, in words: a pipeline, a run. */
+  readonly work: string
   /** Milliseconds since 1970 UTC. */
   readonly since: number
 }
@@ -23,8 +24,11 @@ export interface HomeLock {
 /** Milliseconds that a starting run waits for a reader that is just asking `lockHolder`. */
 const PATIENCE = 100
 
-/** Takes the lock, or throws MR_HOME_LOCKED at once, naming the process and the run that hold it. */
-export async function lockHome(home: string, run: string, now: number): Promise<HomeLock> {
+/**
+ * Takes the lock, or throws MR_HOME_LOCKED at once, naming the process that holds it and what it works at.
+ * @param work shown to those others, e.g. `pipeline churn`
+ */
+export async function lockHome(home: string, work: string, now: number): Promise<HomeLock> {
   try {
     await mkdir(home, { recursive: true })
   } catch (error) {
@@ -40,13 +44,13 @@ export async function lockHome(home: string, run: string, now: number): Promise<
     const who =
       holder === undefined
         ? 'another process'
-        : `process ${holder.pid}${holder.host === hostname() ? '' : ` on ${holder.host}`}, run ${holder.run}, ` +
+        : `process ${holder.pid}${holder.host === hostname() ? '' : ` on ${holder.host}`} (${holder.work}) ` +
           `since ${new Date(holder.since).toISOString()}`
     throw new MillraceError('MR_HOME_LOCKED', `${home} is in use by ${who}; one run at a time may write there`, {
       hint: 'wait for it to end, stop it, or use another --home; `millrace status` shows how far it is',
     })
   }
-  const holder: LockHolder = { pid: process.pid, host: hostname(), run, since: now }
+  const holder: LockHolder = { pid: process.pid, host: hostname(), work, since: now }
   try {
     await writeFileAtomic(join(home, 'lock.json'), `${JSON.stringify(holder)}\n`)
   } catch (error) {

@@ -1,6 +1,7 @@
 /** One run while a process works at it: what is done, what may start, and the record of it. */
 import type { ArtifactStore } from '../core/artifacts.js'
 import type { Clock } from '../core/clock.js'
+import { MillraceError } from '../core/errors.js'
 import type { RetryStrategy } from '../core/retry.js'
 import { cancelled, runAttempt, stageError } from './attempt.js'
 import type { RunEvent, StageCheckpoint } from './events.js'
@@ -129,9 +130,9 @@ export class RunInProgress<Config> {
     const { signal } = this.#controller
     const { run } = this.#state
     const inputs = Object.fromEntries(stage.after.map((name) => [name, this.#done.get(name) ?? {}]))
-    const fingerprint = (await this.#unlessAborted(stage.name, stage.fingerprint?.(this.#config, signal))) ?? null
-    const { name, version } = stage
-    const identity = { name, version, inputs: inputDigests(inputs), fingerprint }
+    const fingerprint = await this.#fingerprint(stage)
+    const { name, version, engines = {} } = stage
+    const identity = { name, version, engines, inputs: inputDigests(inputs), fingerprint }
     const base = baseKey(identity)
 
     const successes = await journal.successes(name, base)
@@ -153,11 +154,12 @@ export class RunInProgress<Config> {
     const { outputs, reads } = await runAttempt({
       ...{ run, stage, base, config: this.#config, inputs, store, clock, signal },
       resumed: await this.#checkpoint(base, name),
+      checkSource: () => this.#checkSource(stage, fingerprint),
       record: (event) => this.#record(event),
       progress: (report) => emit({ type: 'stage-progress', run, time: clock.now(), stage: name, ...report }),
     })
     await this.#record({
-      ...{ type: 'stage-succeeded', ...this.#about(stage), version, base, key: stageKey(base, reads) },
+      ...{ type: 'stage-succeeded', ...this.#about(stage), version, engines, base, key: stageKey(base, reads) },
       ...{
         inputs: digests,
         fingerprint,
@@ -168,6 +170,19 @@ export class RunInProgress<Config> {
       },
     })
     return outputs
+  }
+
+  async #fingerprint(stage: StageKind<Config>): Promise<string | null> {
+    const { signal } = this.#controller
+    return (await this.#unlessAborted(stage.name, stage.fingerprint?.(this.#config, signal))) ?? null
+  }
+
+  /** What was made of a source that changed meanwhile belongs to neither content: it must not be found under one. */
+  async #checkSource(stage: StageKind<Config>, before: string | null): Promise<void> {
+    if (before === null || (await this.#fingerprint(stage)) === before) return
+    const words = `stage "${stage.name}": its source changed while it was read; what came of it does not count`
+    const hint = 'let what writes the source come to its end, then run again'
+    throw new MillraceError('MR_SOURCE_CHANGED', words, { retryable: true, hint })
   }
 
   /** The newest checkpoint that agrees with the configuration and whose bytes are good. */

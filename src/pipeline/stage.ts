@@ -34,11 +34,16 @@ export interface StageKind<Config> {
   readonly name: string
   /** Raise it when the same inputs would give other outputs. */
   readonly version: number
+  /** Versions of what computes its outputs, by name, e.g. {duckdb: '1.5.5'}: part of its key. */
+  readonly engines?: Readonly<Record<string, string>>
   /** Names of stages whose outputs it reads. */
   readonly after: readonly string[]
   /** Milliseconds; none if absent. */
   readonly timeout?: number
-  /** Input from outside (source files): its digest is part of the key. Called before each lookup. */
+  /**
+   * Input from outside (source files): its digest is part of the key. Called before each lookup, and after `run` and
+   * at each checkpoint: an attempt during which it changed does not count (MR_SOURCE_CHANGED, tried again).
+   */
   fingerprint?(config: Config, signal: AbortSignal): Promise<string>
   /**
    * For a stage with effects outside the store: false if they are gone, so that the stage runs again although the
