@@ -159,6 +159,29 @@ describe('fitPlan', () => {
     expectSame(await tables.bySql(plan, rows), await tables.byOnnx(plan, rows))
   })
 
+  it('keeps feature names apart that differ only in case: engines take them for the same', async () => {
+    const rows = await tables.table([
+      { name: 't', type: 'date', values: [micros('2024-02-29'), null] },
+      { name: 'T_YEAR', type: 'number', values: [5, 6] },
+      { name: 'x', type: 'number', values: [1, null] },
+      { name: 'X_Missing', type: 'number', values: [7, 8] },
+    ])
+    const plan = await fitPlan(
+      tables.engine,
+      rows,
+      [
+        { name: 't', type: 'date' },
+        { name: 'T_YEAR', type: 'number' },
+        { name: 'x', type: 'number', steps: [{ impute: { strategy: 'mean', indicator: true } }] },
+        { name: 'X_Missing', type: 'number' },
+      ],
+      { maxCategories: 2 },
+    )
+    expect(plan.numeric).toEqual(expect.arrayContaining(['t_year_2', 'T_YEAR', 'x_missing_2', 'X_Missing']))
+    expect(new Set(plan.numeric.map((name) => name.toLowerCase())).size).toBe(plan.numeric.length)
+    expectSame(await tables.bySql(plan, rows), await tables.byOnnx(plan, rows))
+  })
+
   it('refuses a plan of another version of a transform', () => {
     const column = { name: 'x', type: 'number', isDefault: true, numeric: ['x'], categories: [] } as const
     const steps = [{ transform: 'clip', version: 99, fitted: [{ low: 0, high: 1 }] }]

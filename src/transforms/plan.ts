@@ -138,7 +138,7 @@ function take(column: Progress, step: Step, statistics: (index: number) => Colum
 
 function assemble(progress: readonly Progress[]): FeaturePlan {
   const kept = progress.filter(({ reason }) => reason === undefined)
-  const taken = new Set(kept.map(({ spec }) => spec.name))
+  const taken = new Set(kept.map(({ spec }) => spec.name.toLowerCase()))
   const columns = kept.map(({ spec, fitted, features }): FittedColumn => {
     const named = features.map((feature) => ({ feature, name: featureName(spec.name, feature.suffix, taken) }))
     return {
@@ -163,12 +163,15 @@ function assemble(progress: readonly Progress[]): FeaturePlan {
   }
 }
 
-/** `<column><suffix>`, with a number where another column or feature has that name already. */
+/**
+ * `<column><suffix>`, with a number where another column or feature has that name already.
+ * @param taken in lower case: engines compare names without regard to case
+ */
 function featureName(column: string, suffix: string, taken: Set<string>): string {
   if (suffix === '') return column
   let name = `${column}${suffix}`
-  for (let count = 2; taken.has(name); count++) name = `${column}${suffix}_${count}`
-  taken.add(name)
+  for (let count = 2; taken.has(name.toLowerCase()); count++) name = `${column}${suffix}_${count}`
+  taken.add(name.toLowerCase())
   return name
 }
 
