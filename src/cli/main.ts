@@ -3,11 +3,10 @@
 import { MillraceError } from '../core/errors.js'
 import { execute } from './program.js'
 
-/** The reader of a pipe may go away: then there is nobody left to tell. */
+/** The reader of a pipe may go away (`| head`): then there is nobody left to tell, and the work goes on to its end. */
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit()
-    throw error
+    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error
   })
 
 const interrupted = new AbortController()

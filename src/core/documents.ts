@@ -87,7 +87,8 @@ export interface EpochRecord {
   readonly validationLoss: number
   /** accuracy (classification), rmse (regression) … on validation rows. */
   readonly metrics: Readonly<Record<string, number>>
-  readonly seconds: number
+  /** Wall time; absent in what is stored. */
+  readonly seconds?: number
 }
 
 export interface TrainingDocument {
@@ -110,9 +111,9 @@ export interface EvaluationDocument {
   readonly split: 'test'
   readonly rows: number
   readonly task: Task
-  /** By name: accuracy, log_loss, roc_auc, average_precision, precision, recall, f1; mae, rmse, r2. */
+  /** By name, of those in core/metrics.ts. */
   readonly metrics: Readonly<Record<string, Score>>
-  /** Two classes: chosen on validation rows. */
+  /** Two classes: chosen on validation rows; above 1 where no row is positive. */
   readonly threshold?: { readonly value: number; readonly rule: string }
   /** Rows: true class, columns: predicted class, both in the order of the classes. */
   readonly confusion?: readonly (readonly number[])[]
@@ -169,6 +170,7 @@ export interface ModelMetadata {
   readonly inputs: Schema
   /** Columns of the source that are no inputs, the label among them: a row that holds them is answered all the same. */
   readonly leftOut?: readonly string[]
+  /** Two classes: positive from this probability on, 0 to 1; up to 2 where no probability is enough (never positive). */
   readonly threshold?: number
   readonly seed: number
   /** Digests of what it was made from: data, features, weights. */

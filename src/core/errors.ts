@@ -117,8 +117,8 @@ export const ERRORS = {
   MR_FEATURE_COLUMN: ['features names a column that is not in the data', 2],
   MR_FEATURE_NONE: ['no column is left to learn from', 2],
   MR_VALIDATION_FAILED: ['the data breaks a rule that must hold', 1],
+  MR_PUBLISH_OTHER: ['output_path holds the table of another pipeline', 2],
   MR_PUBLISH_PARTITION: ['partition_by names a column that the features do not have', 2],
-  MR_GATE_CHAMPION: ['the champion cannot score these rows', 1],
   MR_PARITY_BROKEN: ['the served file and the batch path disagree on a row', 1],
   // registry
   MR_MODEL_NAME: ['a model name or alias breaks the rules for names', 2],

@@ -10,7 +10,7 @@ import { aggregated, type FileFormat, scan, type Source } from '../etl/relation.
 import { expandSource } from '../etl/source.js'
 import type { StageKind } from '../pipeline/stage.js'
 import { putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
-import { adoptParquet, ROW, rowProgress, writeTable } from './tables.js'
+import { adoptParquet, isTableThere, ROW, rowProgress, writeTable } from './tables.js'
 
 /** What was read: for the run page and the journal. */
 export interface SourceDocument {
@@ -31,6 +31,7 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
     name: 'extract',
     version: 2,
     after: [],
+    stillThere: (outputs, _, store) => isTableThere(store, outputs['table']),
     // content, not names or times: a moved or touched file changes nothing
     async fingerprint(config, signal) {
       const source = await find(config)

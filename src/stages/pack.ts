@@ -15,6 +15,15 @@ export function pack(resources: RunResources): StageKind<PipelineConfig> {
     name: 'pack',
     version: 1,
     after: ['transform'],
+    async stillThere(outputs, _, store) {
+      const { splits } = await getJson<ShardManifest>(store, outputs['manifest'])
+      const parts = Object.values(splits).flatMap((shards) =>
+        shards.flatMap(({ numeric, categories, label }) =>
+          [numeric, categories, label].filter((ref) => ref !== undefined),
+        ),
+      )
+      return (await Promise.all(parts.map((ref) => store.has(ref)))).every((isThere) => isThere)
+    },
     async run(context) {
       const { inputs, store, signal } = context
       const table = await getJson<TableDocument>(store, inputs['transform']?.['features'])

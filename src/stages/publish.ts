@@ -4,12 +4,12 @@
  * never see half a table.
  */
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { PipelineConfig } from '../config/config.js'
 import type { ArtifactStore } from '../core/artifacts.js'
 import type { TableDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
-import { canonicalJson } from '../core/json.js'
+import { canonicalJson, sha256Json } from '../core/json.js'
 import { sha256File, syncFolder, writeFileAtomic } from '../core/files.js'
 import type { Schema } from '../core/schema.js'
 import { col } from '../etl/expr.js'
@@ -70,14 +70,17 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
           )
       const output = folderOf(config)
       await mkdir(output, { recursive: true })
+      await refuseOthers(output, config.pipeline_name)
       // named by content: the same table again lands in the same place and changes nothing
-      const name = `data-${(features?.digest ?? '').slice('sha256:'.length, 'sha256:'.length + 16)}-${config.data.file_format}-${config.data.compression}`
+      const { file_format, compression } = config.data
+      const identity = sha256Json({ features: features?.digest ?? '', names, partitionBy, file_format, compression })
+      const name = `data-${identity.slice('sha256:'.length, 'sha256:'.length + 16)}`
       const fresh = join(output, `.writing-${name}-${process.pid}`)
       await rm(fresh, { recursive: true, force: true })
       try {
         const written = await engine.write(
           project(relation, names),
-          { folder: fresh, format: config.data.file_format, compression: config.data.compression, partitionBy },
+          { folder: fresh, format: file_format, compression, partitionBy },
           rowProgress(context),
           signal,
         )
@@ -97,6 +100,7 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
           files,
         }
         const text = `${JSON.stringify(manifest, null, 2)}\n`
+        for (const folder of foldersOf(fresh, written.files)) await syncFolder(folder)
         await rm(join(output, name), { recursive: true, force: true })
         await rename(fresh, join(output, name))
         await syncFolder(output)
@@ -126,10 +130,31 @@ function free(name: string, taken: ReadonlySet<string>): string {
   return candidate
 }
 
+/** One output_path is one table: another pipeline's is never overwritten. */
+async function refuseOthers(output: string, table: string): Promise<void> {
+  const text = await readFile(join(output, 'manifest.json'), 'utf8').catch(() => '')
+  const found = /"table": "((?:[^"\\]|\\.)*)"/.exec(text)?.[1]
+  if (found === undefined || JSON.parse(`"${found}"`) === table) return
+  throw new MillraceError(
+    'MR_PUBLISH_OTHER',
+    `data.output_path: ${output} holds the table of the pipeline '${found}'`,
+    {
+      hint: 'give each pipeline an output_path of its own, or remove that folder',
+    },
+  )
+}
+
+/** The folders that hold these files (relative paths), the deepest first, and `folder` itself. */
+function foldersOf(folder: string, files: readonly { readonly path: string }[]): readonly string[] {
+  const below = new Set<string>()
+  for (const { path } of files) for (let up = dirname(path); up !== '.'; up = dirname(up)) below.add(up)
+  return [...[...below].sort((x, y) => y.length - x.length).map((path) => join(folder, path)), folder]
+}
+
 /** Data folders that no manifest names any more: of earlier runs, and of runs that were killed. */
 async function removeOthers(output: string, keep: string): Promise<void> {
   for (const entry of await readdir(output))
-    if (entry !== keep && /^(data-[0-9a-f]{16}-|\.writing-data-)/.test(entry))
+    if (entry !== keep && /^(\.writing-)?data-[0-9a-f]{16}(-|$)/.test(entry))
       await rm(join(output, entry), { recursive: true, force: true })
 }
 

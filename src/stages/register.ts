@@ -1,30 +1,33 @@
 /** Register: the gate decides; the model becomes a version, and the champion if the gate lets it pass. */
 import type { PipelineConfig } from '../config/config.js'
-import type { ArtifactRef } from '../core/artifacts.js'
-import type { GateDocument, RegistrationDocument, TableDocument } from '../core/documents.js'
+import type { ArtifactRef, ArtifactStore } from '../core/artifacts.js'
+import type { GateDocument, RegistrationDocument, Score, TableDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
 import { canonicalJson } from '../core/json.js'
-import { select } from '../etl/relation.js'
+import type { RecordBatch } from '../core/table.js'
+import { aggregate, call, text } from '../etl/expr.js'
+import { aggregated, filter, type Relation, select, withColumns } from '../etl/relation.js'
+import { splitExpression } from '../etl/split.js'
 import { compareClassifiers, compareRegressions } from '../evaluate/compare.js'
 import { decideGate, gateMetric } from '../evaluate/gate.js'
 import type { StageContext, StageKind } from '../pipeline/stage.js'
 import type { ModelRegistry, ModelVersion } from '../registry/registry.js'
+import { CHAMPION } from '../registry/sqlite.js'
 import { openPredictor } from '../serving/onnx-predictor.js'
-import { ShardReader } from '../train/shard-reader.js'
-import { openShards, type ShardManifest } from '../train/shards.js'
+import type { Predictor } from '../serving/predictor.js'
 import { type ScoredDocument, weightOf } from './evaluate.js'
+import { labelText, labelValue } from './label.js'
+import { getJson, JSON_TYPE, putJson, type RunResources } from './run-resources.js'
 import { scoreRaw, type Scores } from './scoring.js'
-import { getJson, putJson, type RunResources } from './run-resources.js'
 import { tableRelation } from './tables.js'
-import { inSplit, labelledRows, type PlanDocument } from './transform.js'
-
-export const CHAMPION = 'champion'
+import { weightsByClass } from './train.js'
+import { inSplit, LABEL, labelledRows, type PlanDocument } from './transform.js'
 
 export function register(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'register',
     version: 1,
-    after: ['evaluate', 'pack', 'transform', 'validate', 'extract'],
+    after: ['evaluate', 'transform', 'validate', 'extract'],
     async stillThere(outputs, config, store) {
       const { version, model } = await getJson<RegistrationDocument>(store, outputs['registration'])
       const registry = await resources.registry()
@@ -40,26 +43,25 @@ export function register(resources: RunResources): StageKind<PipelineConfig> {
       const plan = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
       const registry = await resources.registry()
 
-      const metric = gateMetric(config.gate.metric, scored.task, positiveShare(plan))
+      const metric = gateMetric(config.gate.metric, scored.task, positiveShare(config, plan))
       const champion = config.gate.champion ? await championOf(registry, name) : undefined
-      const notes: string[] = []
-      const compared =
-        champion === undefined || champion.model.digest === model.digest
-          ? undefined
-          : await compare(context, resources, plan, metric, model, champion).catch((error: unknown) => {
-              if (!(error instanceof MillraceError) || error.code === 'MR_CANCELLED') throw error
-              notes.push(`not compared with the champion, version ${champion.version}: ${error.message}`)
-              return undefined
-            })
+      const isSame = champion === undefined || champion.model.digest === model.digest
+      const answer = isSame ? undefined : await compare(context, resources, plan, metric, model, champion)
       const decision = decideGate({
         metric,
         candidate: scored.metrics[metric],
         minimum: config.gate.minimum,
         baseline: scored.baseline[metric],
         champion:
-          champion === undefined || compared === undefined ? undefined : { version: champion.version, ...compared },
+          champion === undefined || answer?.compared === undefined
+            ? undefined
+            : { version: champion.version, ...answer.compared },
       })
-      const gate: GateDocument = { ...decision, reasons: [...decision.reasons, ...notes] }
+      // closed where it cannot tell: a champion that cannot be compared with is not replaced by itself
+      const gate: GateDocument =
+        answer?.because === undefined
+          ? decision
+          : { ...decision, passed: false, reasons: [...decision.reasons, answer.because] }
 
       const registered = await registry.register({
         name,
@@ -96,7 +98,16 @@ async function championOf(registry: ModelRegistry, name: string): Promise<ModelV
   return versions.find(({ aliases }) => aliases.includes(CHAMPION))
 }
 
-/** The champion's value on the test rows of this run, and the candidate's difference from it, paired by row. */
+/** What comparing gave, or why the two cannot be compared. */
+interface Comparison {
+  readonly compared?: { readonly value: number; readonly difference: Score }
+  readonly because?: string
+}
+
+/**
+ * The champion's value and the candidate's difference from it, paired by row, on rows that are test rows of this run and
+ * were test rows of the champion's: a model is not judged on what it was trained on.
+ */
 async function compare(
   context: StageContext<PipelineConfig>,
   resources: RunResources,
@@ -104,80 +115,105 @@ async function compare(
   metric: string,
   candidate: ArtifactRef,
   champion: ModelVersion,
-): Promise<{ readonly value: number; readonly difference: { value: number; low: number; high: number } } | undefined> {
+): Promise<Comparison> {
   const { config, inputs, store, signal } = context
-  const manifest = await getJson<ShardManifest>(store, inputs['pack']?.['manifest'])
   const table = await getJson<TableDocument>(store, inputs['validate']?.['table'])
-  const engine = await resources.engine()
-  const rows = inSplit(labelledRows(await tableRelation(store, table), plan), 'test')
-  const set = await openShards(manifest, 'test', store)
-  const scoresOf = async (ref: ArtifactRef): Promise<{ scores: Scores; threshold: number | undefined }> => {
-    const predictor = await openPredictor(await store.get(ref), { threads: resources.threads })
-    try {
-      const { inputs: schema, task, threshold } = predictor.metadata
-      if (canonicalJson(task) !== canonicalJson(plan.task))
-        throw new MillraceError('MR_GATE_CHAMPION', 'it answers another question: its task or classes differ')
-      const lacking = schema.filter(
-        ({ name, type }) => !table.schema.some((field) => field.name === name && field.type === type),
-      )
-      if (lacking.length > 0)
-        throw new MillraceError(
-          'MR_GATE_CHAMPION',
-          `the data lacks its inputs ${lacking.map(({ name, type }) => `${name} (${type})`).join(', ')}`,
-        )
-      const width = task.kind === 'classification' ? task.classes.length : 1
-      const relation = select(
-        rows,
-        schema.map(({ name }) => name),
-      )
-      const batches = engine.query(relation, signal).batches(signal)
-      return { scores: await scoreRaw(predictor, batches, set.rows, width, signal), threshold }
-    } finally {
-      await predictor[Symbol.asyncDispose]()
-    }
-  }
-  const ours = await scoresOf(candidate)
-  const theirs = await scoresOf(champion.model)
-  const labels = readLabels(set)
-  const options = { replicates: config.evaluation.bootstrap, seed: config.seed, signal }
-  if (plan.task.kind === 'regression')
-    return compareRegressions({
-      ...options,
-      metric,
-      actual: Float64Array.from(labels),
-      candidate: ours.scores.values,
-      champion: theirs.scores.values,
-    })
-  return compareClassifiers({
-    ...options,
-    metric,
-    labels: labels as Int32Array,
-    classes: plan.task.classes,
-    positive: plan.task.positive,
-    weights: weightOf(config, plan)?.(labels as Int32Array),
-    candidate: { probabilities: ours.scores.values, threshold: ours.threshold },
-    champion: { probabilities: theirs.scores.values, threshold: theirs.threshold },
+  const closed = (why: string): Comparison => ({
+    because:
+      `version ${champion.version}, the champion, cannot be compared with: ${why}; ` +
+      `to replace it all the same: millrace models alias ${config.pipeline_name} ${CHAMPION} VERSION`,
   })
-}
-
-function readLabels(set: Awaited<ReturnType<typeof openShards>>): Int32Array | Float32Array {
-  const labels = set.label === 'int32' ? new Int32Array(set.rows) : new Float32Array(set.rows)
-  const reader = new ShardReader(set)
-  let row = 0
+  const theirs = await openPredictor(await store.get(champion.model), { threads: resources.threads })
+  const ours = await openPredictor(await store.get(candidate), { threads: resources.threads })
   try {
-    for (const { rows, values } of reader.chunks(65_536)) {
-      labels.set(values.label.subarray(0, rows), row)
-      row += rows
-    }
+    const { inputs: schema, task, threshold, digests } = theirs.metadata
+    if (canonicalJson(task) !== canonicalJson(plan.task)) return closed('its task or its classes are others')
+    const lacking = schema.filter(
+      ({ name, type }) => !table.schema.some((field) => field.name === name && field.type === type),
+    )
+    if (lacking.length > 0)
+      return closed(`the data lacks its inputs ${lacking.map(({ name, type }) => `${name} (${type})`).join(', ')}`)
+    const test = await commonTestRows(context, table, plan, digests['plan'])
+    if (typeof test === 'string') return closed(test)
+
+    const engine = await resources.engine()
+    const counted = await engine.rows(aggregated(test, [], [{ name: 'n', expr: aggregate('count', []) }]), signal)
+    const rows = Number(counted[0]?.['n'] ?? 0)
+    if (rows === 0) return closed('no test row of this run was a test row of its own')
+    const labels = plan.task.kind === 'classification' ? new Int32Array(rows) : new Float64Array(rows)
+    const columns = [...new Set([...schema, ...plan.inputs].map(({ name }) => name)), LABEL]
+    const width = plan.task.kind === 'classification' ? plan.task.classes.length : 1
+    const score = (predictor: Predictor, also?: (batch: RecordBatch) => void): Promise<Scores> =>
+      scoreRaw(predictor, engine.query(select(test, columns), signal).batches(signal), rows, width, signal, also)
+    let row = 0
+    const ourScores = await score(ours, (batch) => {
+      labels.set(batch.columns[batch.schema.findIndex(({ name }) => name === LABEL)] as Float64Array, row)
+      row += batch.rows
+    })
+    const theirScores = await score(theirs)
+    const options = { metric, replicates: config.evaluation.bootstrap, seed: config.seed, signal }
+    const compared =
+      plan.task.kind === 'regression'
+        ? await compareRegressions({
+            ...options,
+            actual: labels as Float64Array,
+            candidate: ourScores.values,
+            champion: theirScores.values,
+          })
+        : await compareClassifiers({
+            ...options,
+            labels: labels as Int32Array,
+            classes: plan.task.classes,
+            positive: plan.task.positive,
+            weights: weightOf(config, plan)?.(labels as Int32Array),
+            candidate: { probabilities: ourScores.values, threshold: ours.metadata.threshold },
+            champion: { probabilities: theirScores.values, threshold },
+          })
+    return compared === undefined ? closed(`the rows that both may be judged by cannot give ${metric}`) : { compared }
   } finally {
-    reader[Symbol.dispose]()
+    await theirs[Symbol.asyncDispose]()
+    await ours[Symbol.asyncDispose]()
   }
-  return labels
 }
 
-function positiveShare({ task, classCounts }: PlanDocument): number | undefined {
+/** Rows that are test rows under this run's split and the champion's, with their label; or why they cannot be told. */
+async function commonTestRows(
+  { store }: StageContext<PipelineConfig>,
+  table: TableDocument,
+  plan: PlanDocument,
+  digest: string | undefined,
+): Promise<Relation | string> {
+  const { name, type } = plan.label
+  const ours = withColumns(inSplit(labelledRows(await tableRelation(store, table), plan), 'test'), [
+    { name: LABEL, expr: labelValue(name, type, plan.task) },
+  ])
+  const ref = { digest: digest as ArtifactRef['digest'], mediaType: JSON_TYPE, size: 0 }
+  const theirs = await readPlan(store, ref)
+  if (theirs === undefined) return 'the plan that says which rows it was trained on is gone'
+  if (canonicalJson(theirs.split) === canonicalJson(plan.split)) return ours
+  try {
+    const split = splitExpression(theirs.split, table.schema, labelText(name, type))
+    return filter(ours, call('eq', split, text('test')))
+  } catch (error) {
+    if (error instanceof MillraceError) return `its split cannot be told from this data: ${error.message}`
+    throw error
+  }
+}
+
+async function readPlan(store: ArtifactStore, ref: ArtifactRef): Promise<PlanDocument | undefined> {
+  try {
+    return await getJson<PlanDocument>(store, ref)
+  } catch (error) {
+    if (error instanceof MillraceError && error.code.startsWith('MR_ARTIFACT_')) return undefined
+    throw error
+  }
+}
+
+/** Share of the positive class in the test rows, by their weights. */
+function positiveShare(config: PipelineConfig, { task, classCounts }: PlanDocument): number | undefined {
   if (task.kind === 'regression' || task.positive === undefined) return undefined
-  const counts = classCounts.test
+  const weights = weightsByClass('evaluation.class_weights', config.evaluation.class_weights ?? {}, task.classes)
+  const counts = classCounts.test.map((n, k) => n * (weights[k] ?? 1))
   const all = counts.reduce((sum, n) => sum + n, 0)
   return all === 0 ? undefined : (counts[task.classes.indexOf(task.positive)] ?? 0) / all
 }

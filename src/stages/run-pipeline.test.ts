@@ -1,6 +1,6 @@
 /** The whole pipeline on a small table, as a library: what is cached, published, compared and promoted. */
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -89,6 +89,31 @@ describe('runPipeline', () => {
     expect(statuses(await run())).toBe(ALL_CACHED)
   })
 
+  test('another partitioning of the same features is another folder; another pipeline is refused', async () => {
+    const manifestOf = async (): Promise<{ readonly files: readonly { readonly path: string }[] }> =>
+      JSON.parse(await readFile(join(folder, 'out/manifest.json'), 'utf8')) as { files: { path: string }[] }
+    const before = (await manifestOf()).files[0]?.path.split('/')[0]
+    await run('data.partition_by=[colour]')
+    const after = (await manifestOf()).files[0]?.path.split('/')[0]
+    expect(after).not.toBe(before)
+    expect((await readdir(join(folder, 'out'))).filter((name) => name.startsWith('data-'))).toEqual([after])
+    const other = await run('pipeline_name=other')
+    expect(other.state.stages.find(({ name }) => name === 'publish')?.error?.code).toBe('MR_PUBLISH_OTHER')
+    await run()
+  })
+
+  test('a lost file of a table is made again', async () => {
+    const state = (await run()).state
+    const table = state.stages.find(({ name }) => name === 'extract')?.value?.['table']?.digest.slice(7) ?? ''
+    const blob = (digest: string): string => join(home(), 'artifacts/sha256', digest.slice(0, 2), digest)
+    const { files } = JSON.parse(await readFile(blob(table), 'utf8')) as {
+      readonly files: readonly { readonly ref: { readonly digest: string } }[]
+    }
+    await rm(blob(files[0]?.ref.digest.slice(7) ?? ''))
+    const status = Object.fromEntries((await run()).state.stages.map(({ name, status: what }) => [name, what]))
+    expect(status).toMatchObject({ extract: 'success', transform: 'cached', train: 'cached' })
+  })
+
   test('a challenger is compared with the champion on the same rows', async () => {
     const challenger = await run('training.hidden_dims=[6]')
     expect(challenger.registration?.version).toBe(2)
@@ -96,6 +121,27 @@ describe('runPipeline', () => {
     expect(challenger.registration?.gate?.champion?.difference?.low).toBeLessThanOrEqual(
       challenger.registration?.gate?.champion?.difference?.high ?? -1,
     )
+  })
+
+  test('on rows that were test rows of both: other splits leave fewer', async () => {
+    const { registration } = await run('seed=43', 'evaluation.slices=[]')
+    const gate = registration?.gate
+    // 90 test rows of 600 each: about a seventh are shared, and none of those taught the champion
+    expect(gate?.champion?.difference).toBeDefined()
+  })
+
+  test('the gate is closed where the champion cannot be compared with', async () => {
+    const registry = await openRegistry(registryFile(home()))
+    const champion = await registry.resolve('models:/small@champion')
+    const renamed = join(folder, 'renamed.csv')
+    await writeFile(renamed, (await readFile(join(folder, 'rows.csv'), 'utf8')).replace(',colour,', ',color,'))
+    const { registration, state } = await run('data.source_path=renamed.csv')
+    expect(state.stages.find(({ error }) => error)?.error).toBeUndefined()
+    expect(registration?.gate?.passed).toBe(false)
+    expect(registration?.gate?.reasons.join()).toContain('the data lacks its inputs colour (text)')
+    expect((await registry.resolve('models:/small@champion')).version).toBe(champion.version)
+
+    await registry.close()
   })
 
   test('a refused model is registered, not promoted', async () => {
@@ -114,6 +160,21 @@ describe('runPipeline', () => {
     expect(again.registration?.version).toBe(1)
     const status = Object.fromEntries(again.state.stages.map(({ name, status: what }) => [name, what]))
     expect(status).toMatchObject({ train: 'cached', evaluate: 'cached', register: 'success' })
+  })
+
+  test('a damaged champion is an error, not a missing one', async () => {
+    const registry = await openRegistry(registryFile(home()))
+    const champion = await registry.resolve('models:/small@champion')
+    const hex = champion.model.digest.slice(7)
+    const blob = join(home(), 'artifacts/sha256', hex.slice(0, 2), hex)
+    await chmod(blob, 0o644)
+    const bytes = await readFile(blob)
+    bytes[100] = (bytes[100] ?? 0) ^ 1
+    await writeFile(blob, bytes)
+    const damaged = await run('training.learning_rate=0.0000001')
+    expect(damaged.state.stages.find(({ name }) => name === 'register')?.error?.code).toBe('MR_ARTIFACT_CORRUPT')
+    expect((await registry.resolve('models:/small@champion')).version).toBe(champion.version)
+    await registry.close()
   })
 
   test('a label that does not exist: one error, nothing registered or published', async () => {

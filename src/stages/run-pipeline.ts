@@ -1,6 +1,7 @@
 /** Runs, resumes and explains the pipeline of a file in a home: the library behind `run`, `resume` and `explain`. */
-import { join } from 'node:path'
 import { readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { PipelineConfig } from '../config/config.js'
 import { type LoadedConfig, requireLabel, resolvePath } from '../config/load.js'
 import { detectMachine, type MachinePlan, planForMachine, requireRunnable } from '../config/machine.js'
@@ -52,7 +53,7 @@ async function withResources<T>(
       (engine ??= openDuckDb({
         threads: plan.effective.threads,
         memoryLimit: `${Math.floor(plan.effective.memoryLimit / 1e6)}MB`,
-        tempFolder: join(home.path, 'tmp'),
+        tempFolder: spillFolder(home),
       })),
     registry: () => (registry ??= openRegistry(registryFile(home.path))),
     resolve: (path) => resolvePath(loaded, path),
@@ -82,8 +83,15 @@ export function versions(): Readonly<Record<string, string>> {
   }
 }
 
-async function planned(config: PipelineConfig, loaded?: LoadedConfig): Promise<MachinePlan> {
-  const plan = planForMachine(config, await detectMachine(), loaded && ((path) => loaded.positionOf(path)))
+const spillFolder = (home: { readonly path: string }): string => join(home.path, 'tmp')
+
+/** Removes what engines of killed runs spilled; the home's lock says that none is at work. */
+async function clearSpills(home: { readonly path: string }): Promise<void> {
+  await rm(spillFolder(home), { recursive: true, force: true })
+}
+
+async function planned(config: PipelineConfig, positionOf: LoadedConfig['positionOf']): Promise<MachinePlan> {
+  const plan = planForMachine(config, await detectMachine(), positionOf)
   requireRunnable(plan)
   return plan
 }
@@ -122,10 +130,11 @@ export async function runPipeline(
   const { config } = loaded
   requireLabel(loaded)
   const wanted = options.stages
-  const plan = await planned(config, loaded)
+  const plan = await planned(config, (path) => loaded.positionOf(path))
   options.onPlan?.(plan)
   const home = await openHome(options.home, config.pipeline_name)
   try {
+    await clearSpills(home)
     const executor = executorOf(home, config)
     const runId = options.runId ?? executor.newRunId()
     const state = await withResources(loaded, plan, home, runId, (resources) =>
@@ -155,6 +164,7 @@ export async function runPipeline(
 export async function resumePipeline(run: string | undefined, options: RunOptions): Promise<RunOutcome> {
   const home = await openHome(options.home, run ?? 'resume')
   try {
+    await clearSpills(home)
     const runs = await home.journal.runs()
     const name = run ?? runs.filter(({ status }) => status !== 'success').at(-1)?.run
     if (name === undefined)
@@ -163,12 +173,15 @@ export async function resumePipeline(run: string | undefined, options: RunOption
       })
     const before = await foldRun(home.journal.replay(name))
     const config = before?.config as PipelineConfig
-    const plan = await planned(config)
+    // nothing of the recorded configuration tells what the file wrote from what is a default: the notes were said at the
+    // start of the run, and are not said again for every default
+    const plan = await planned(config, () => undefined)
     options.onPlan?.(plan)
+    const began = new Set(before?.stages.map(({ name: stage }) => stage))
     const loaded = { config, folder: before?.folder ?? process.cwd() }
     const state = await withResources(loaded, plan, home, name, (resources) =>
       executorOf(home, config).resume<PipelineConfig>(name, {
-        stages: pipelineStages(resources),
+        stages: pipelineStages(resources).filter(({ name: stage }) => began.has(stage)),
         versions: { node: process.versions.node, ...resources.versions },
         ...(options.signal === undefined ? {} : { signal: options.signal }),
         ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
@@ -182,7 +195,7 @@ export async function resumePipeline(run: string | undefined, options: RunOption
 
 /** For each stage: whether `run` would do it again, and why. Runs nothing. */
 export async function explainPipeline(loaded: LoadedConfig, options: RunOptions): Promise<readonly StageExplanation[]> {
-  const plan = await planned(loaded.config, loaded)
+  const plan = await planned(loaded.config, (path) => loaded.positionOf(path))
   const home = await openHome(options.home, 'explain')
   try {
     return await withResources(loaded, plan, home, 'explain', (resources) =>

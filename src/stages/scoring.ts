@@ -1,6 +1,7 @@
 /** Scores rows two ways: the served file over raw rows, the network over packed features. They must agree. */
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { ArtifactStore } from '../core/artifacts.js'
+import { sessionOptions } from '../core/onnx/session.js'
 import type { RecordBatch } from '../core/table.js'
 import type { Predictor } from '../serving/predictor.js'
 import { ShardReader } from '../train/shard-reader.js'
@@ -26,7 +27,7 @@ export async function scorePacked(
   signal: AbortSignal,
 ): Promise<{ readonly scores: Scores; readonly labels: Int32Array | Float32Array }> {
   const set = await openShards(manifest, split, store)
-  const session = await InferenceSession.create(file, sessionOptions)
+  const session = await InferenceSession.create(file, sessionOptions(1))
   const values = scoreArray(network.task, set.rows * network.outputs)
   const labels = manifest.label === 'int32' ? new Int32Array(set.rows) : new Float32Array(set.rows)
   const reader = new ShardReader(set)
@@ -83,22 +84,14 @@ function scoreArray(task: NetworkSpec['task'], length: number): Float32Array | F
   return task === 'classification' ? new Float32Array(length) : new Float64Array(length)
 }
 
-/** The largest absolute difference; for regressions relative to the largest prediction. */
+/** The largest difference of a row: absolute for probabilities, for regressions relative to the prediction where it is above 1. */
 export function largestDifference(a: Scores, b: Scores, isRelative: boolean): number {
   let difference = 0
-  let size = 1
   for (let i = 0; i < a.values.length; i++) {
     const x = a.values[i] ?? Number.NaN
     const y = b.values[i] ?? Number.NaN
-    const d = Math.abs(x - y)
+    const d = Math.abs(x - y) / (isRelative ? Math.max(1, Math.abs(x)) : 1)
     if (!(d <= difference)) difference = Number.isNaN(d) ? Number.POSITIVE_INFINITY : d
-    if (isRelative) size = Math.max(size, Math.abs(x))
   }
-  return difference / size
-}
-
-const sessionOptions: InferenceSession.SessionOptions = {
-  logSeverityLevel: 3,
-  intraOpNumThreads: 1,
-  extra: { session: { intra_op: { allow_spinning: '0' } } },
+  return difference
 }

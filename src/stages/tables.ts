@@ -1,13 +1,13 @@
 /** Tables between stages: Parquet files in the artifact store, named by a TableDocument. */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ArtifactStore } from '../core/artifacts.js'
+import type { ArtifactRef, ArtifactStore } from '../core/artifacts.js'
 import type { TableDocument } from '../core/documents.js'
 import type { Schema } from '../core/schema.js'
 import type { Engine, Progress } from '../etl/engine.js'
 import { type Relation, scan } from '../etl/relation.js'
 import type { StageContext } from '../pipeline/stage.js'
-import { PARQUET_TYPE } from './run-resources.js'
+import { getJson, PARQUET_TYPE } from './run-resources.js'
 
 /** Name of the row's position in the extracted table; no source column may be called so. */
 export const ROW = '__row'
@@ -54,6 +54,16 @@ export async function adoptParquet(
   const files = []
   for (const path of paths) files.push({ ref: await store.putFile(path, PARQUET_TYPE), rows: await rowsOf(path) })
   return { schema, rows: files.reduce((sum, { rows }) => sum + rows, 0), files }
+}
+
+/**
+ * True if every file of a stored table is. The journal only knows the table's manifest; without its files the stage that
+ * made it must run again.
+ */
+export async function isTableThere(store: ArtifactStore, ref: ArtifactRef | undefined): Promise<boolean> {
+  const table = await getJson<TableDocument>(store, ref)
+  const found = await Promise.all(table.files.map((file) => store.has(file.ref)))
+  return found.every((isThere) => isThere)
 }
 
 /** Reports an engine's progress as the stage's. */

@@ -1,13 +1,13 @@
 /** Train: shards in, the best epoch's weights out. */
 import type { PipelineConfig } from '../config/config.js'
-import type { EpochRecord, TrainingDocument } from '../core/documents.js'
+import type { TrainingDocument } from '../core/documents.js'
 import { MillraceError, nearest } from '../core/errors.js'
 import type { Task } from '../core/schema.js'
-import type { StageKind } from '../pipeline/stage.js'
+import type { StageContext, StageKind } from '../pipeline/stage.js'
 import { balancedClassWeights } from '../train/job.js'
 import { embeddedTrainer } from '../train/onnx/embedded.js'
 import { openShards, type ShardManifest } from '../train/shards.js'
-import type { NetworkSpec, TrainParams } from '../train/trainer.js'
+import type { NetworkSpec, TrainEvent, TrainParams } from '../train/trainer.js'
 import { getJson, putJson, type RunResources } from './run-resources.js'
 import type { PlanDocument } from './transform.js'
 
@@ -54,50 +54,48 @@ export function train(resources: RunResources): StageKind<PipelineConfig> {
         checkpointEvery: training.checkpoint_freq,
         ...(weights === undefined ? {} : { classWeights: weights }),
       }
-      const resume = context.resumed === undefined ? undefined : await store.get(context.resumed)
-      if (resume !== undefined) context.log('going on from the last checkpoint')
       const trainer = embeddedTrainer()
-      let last: EpochRecord | undefined
-      const model = await trainer.fit(
-        {
-          network,
-          params,
-          task,
-          seed: config.seed,
-          threads: resources.threads,
-          train: await openShards(manifest, 'train', store),
-          validation: await openShards(manifest, 'validation', store),
-          ...(resume === undefined ? {} : { resume }),
-        },
-        async (event) => {
-          switch (event.kind) {
-            case 'epoch':
-              last = event.record
-              context.progress({
-                unit: 'epochs',
-                done: event.record.epoch,
-                total: params.maxEpochs,
-                values: { loss: last.trainLoss, validation: last.validationLoss, ...last.metrics },
-              })
-              break
-            case 'checkpoint':
-              await context.checkpoint(await store.put(event.state, CHECKPOINT_TYPE))
-              break
-            case 'note':
-              context.log(event.message, 'warn')
-              break
-            case 'step':
-              break
+      const job = {
+        network,
+        params,
+        task,
+        seed: config.seed,
+        threads: resources.threads,
+        train: await openShards(manifest, 'train', store),
+        validation: await openShards(manifest, 'validation', store),
+      }
+      const report = async (event: TrainEvent): Promise<'continue'> => {
+        switch (event.kind) {
+          case 'epoch': {
+            const { epoch, trainLoss, validationLoss, metrics } = event.record
+            const values = { loss: trainLoss, validation: validationLoss, ...metrics }
+            context.progress({ unit: 'epochs', done: epoch, total: params.maxEpochs, values })
+            break
           }
-          return 'continue'
-        },
-        signal,
+          case 'checkpoint':
+            await context.checkpoint(await store.put(event.state, CHECKPOINT_TYPE))
+            break
+          case 'note':
+            context.log(event.message, 'warn')
+            break
+          case 'step': {
+            // long epochs: shows that something moves
+            const done = event.epoch - 1 + event.rows / event.totalRows
+            context.progress({ unit: 'epochs', done: Math.floor(done * 100) / 100, total: params.maxEpochs })
+            break
+          }
+        }
+        return 'continue'
+      }
+      const model = await resumed(context, (state) =>
+        trainer.fit(state === undefined ? job : { ...job, resume: state }, report, signal),
       )
       const document: TrainingDocument = {
         trainer: trainer.name,
         modelType: training.model_type,
         parameters: model.weights.length,
-        epochs: model.epochs,
+        // no times in what is digested: equal weights give an equal report
+        epochs: model.epochs.map(({ seconds: _, ...record }) => record),
         bestEpoch: model.bestEpoch,
         stoppedEarly: model.stoppedEarly,
       }
@@ -125,6 +123,26 @@ function classWeights(
   if (wanted === 'none' || task.kind === 'regression') return undefined
   if (wanted === 'balanced') return balancedClassWeights(counts)
   return weightsByClass('training.class_weights', wanted, task.classes)
+}
+
+/**
+ * Goes on from the last checkpoint if there is one. A checkpoint that cannot be used (made by another version, damaged) is
+ * said and costs its epochs, no more.
+ */
+async function resumed<T>(
+  { resumed: ref, store, log }: StageContext<PipelineConfig>,
+  fit: (state: Uint8Array | undefined) => Promise<T>,
+): Promise<T> {
+  if (ref === undefined) return fit(undefined)
+  try {
+    const state = await store.get(ref)
+    log('going on from the last checkpoint')
+    return await fit(state)
+  } catch (error) {
+    if (!(error instanceof MillraceError) || !/^MR_(CHECKPOINT|ARTIFACT)_/.test(error.code)) throw error
+    log(`the last checkpoint cannot be used, training starts anew: ${error.message}`, 'warn')
+    return fit(undefined)
+  }
 }
 
 /** Weights in the order of the classes; 1 where the file names none. Throws MR_LABEL_WEIGHT for an unknown class. */

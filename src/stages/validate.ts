@@ -6,13 +6,14 @@ import { profileTable } from '../etl/profile.js'
 import { compileRules } from '../etl/rules.js'
 import type { StageKind } from '../pipeline/stage.js'
 import { getJson, putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
-import { ROW, rowProgress, tableRelation, writeTable } from './tables.js'
+import { isTableThere, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
 
 export function validate(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'validate',
     version: 1,
     after: ['extract'],
+    stillThere: (outputs, _, store) => isTableThere(store, outputs['table']),
     async run(context) {
       const { config, inputs, store, signal } = context
       const input = inputs['extract']?.['table']
@@ -39,6 +40,8 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
         columns: await profileTable(engine, await tableRelation(store, kept), table.schema, signal),
       }
       const report = await putJson(store, document)
+      // seen on the run's page even if a rule stops the run below
+      await context.attach('report', report)
       for (const { id, violations, severity } of results.filter(({ passed }) => !passed))
         context.log(`${id}: ${violations} rows (${severity})`, 'warn')
       if (failed.length > 0)

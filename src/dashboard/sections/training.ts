@@ -1,7 +1,8 @@
 /** Training: loss, metrics and learning rate over the epochs. */
 import type { EpochRecord, TrainingDocument } from '../../core/documents.js'
+import { isSmallerBetter } from '../../core/metrics.js'
 import { lineChart } from '../charts/line.js'
-import { count, duration, number } from '../format.js'
+import { count, number } from '../format.js'
 import { markup, type Content } from '../html.js'
 import { figure, name, table, type Section } from '../page.js'
 import { metricName } from './metrics.js'
@@ -12,12 +13,11 @@ export function trainingSection(training: TrainingDocument | undefined): Section
   if (!training) return undefined
   const all = training.epochs
   const epochs = thin(all, training.bestEpoch)
-  const seconds = all.reduce((sum, e) => sum + (Number.isFinite(e.seconds) ? e.seconds : 0), 0)
   const best = all.find((e) => e.epoch === training.bestEpoch)
   const x = epochs.map((e) => e.epoch)
   const mark = best ? { mark: { x: best.epoch, label: `best: epoch ${best.epoch}` } } : {}
   const metrics = [...new Set(all.flatMap((e) => Object.keys(e.metrics)))].slice(0, 4)
-  const bounded = metrics.filter((m) => !['rmse', 'mae', 'mse', 'log_loss'].includes(m))
+  const bounded = metrics.filter((m) => !isSmallerBetter(m))
   const groups = [bounded, ...metrics.filter((m) => !bounded.includes(m)).map((m) => [m])].filter((g) => g.length > 0)
   const rates = new Set(all.map((e) => e.learningRate))
   const figures: Content[] = [
@@ -66,8 +66,7 @@ export function trainingSection(training: TrainingDocument | undefined): Section
   return {
     id: 'training',
     title: 'Training',
-    lead: markup`${capital(training.modelType.replaceAll('_', ' '))} with ${count(training.parameters)} parameters, trained by the ${name(training.trainer, 40)} trainer for ${count(all.length)} ${all.length === 1 ? 'epoch' : 'epochs'} in
-    ${duration(seconds)}${training.stoppedEarly ? '; stopped early, and the best epoch was kept' : best !== undefined && '; the best epoch was kept'}.${rates.size === 1 && ` Learning rate ${number(all[0]?.learningRate)} throughout.`}`,
+    lead: markup`${capital(training.modelType.replaceAll('_', ' '))} with ${count(training.parameters)} parameters, trained by the ${name(training.trainer, 40)} trainer for ${count(all.length)} ${all.length === 1 ? 'epoch' : 'epochs'}${training.stoppedEarly ? '; stopped early, and the best epoch was kept' : best !== undefined && '; the best epoch was kept'}.${rates.size === 1 && ` Learning rate ${number(all[0]?.learningRate)} throughout.`}`,
     body:
       all.length === 0
         ? markup`<p class="muted">No epoch has finished.</p>`
@@ -103,7 +102,6 @@ export function trainingSection(training: TrainingDocument | undefined): Section
                     cell: (e) => number(e.learningRate),
                     value: (e) => e.learningRate,
                   },
-                  { title: 'Time', kind: 'n', cell: (e) => duration(e.seconds), value: (e) => e.seconds },
                 ],
                 all,
                 { sortable: true, limit: 200 },
