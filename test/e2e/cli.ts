@@ -25,10 +25,10 @@ export interface Started {
   line(pattern: RegExp): Promise<string>
 }
 
-/** Starts `millrace ARGS` from the built package. */
-export function start(args: readonly string[], cwd: string = ROOT): Started {
-  if (!existsSync(MAIN)) throw new Error('dist/ is missing: npm run build')
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd, env: { ...process.env, NO_COLOR: '1' } })
+/** Starts `millrace ARGS` from the built package, or from `main` of another. */
+export function start(args: readonly string[], cwd: string = ROOT, main: string = MAIN): Started {
+  if (!existsSync(main)) throw new Error('dist/ is missing: npm run build')
+  const child = spawn(process.execPath, [main, ...args], { cwd, env: { ...process.env, NO_COLOR: '1' } })
   let [stdout, stderr] = ['', '']
   const watchers = new Set<() => void>()
   child.stdout.on('data', (data: Buffer) => {
