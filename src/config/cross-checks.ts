@@ -1,4 +1,5 @@
 /** What the keys of a pipeline file must be to each other. */
+import { REGRESSION_METRICS } from '../core/metrics.js'
 import type { PipelineConfig } from './config.js'
 
 export interface CrossFault {
@@ -116,9 +117,8 @@ function* orderChecks({ retry, gate, training }: PipelineConfig): Iterable<Cross
       paths: ['gate.minimum', 'gate.metric'],
       message: `gate.minimum is ${gate.minimum}, so gate.metric is required: the score that must reach it`,
     }
-  const regression = ['mae', 'rmse', 'r2']
   if (gate.metric !== undefined && training.task !== 'auto')
-    if (regression.includes(gate.metric) !== (training.task === 'regression'))
+    if (REGRESSION_METRICS.some((metric) => metric === gate.metric) !== (training.task === 'regression'))
       yield {
         paths: ['gate.metric', 'training.task'],
         message: `gate.metric is ${gate.metric}, which is no score of ${training.task}`,

@@ -1,5 +1,6 @@
 /** Every key of the pipeline file: its type, its default, the rule in words and what it is for. */
 import { z } from 'zod'
+import { METRICS } from '../core/metrics.js'
 import { parseRate, parseSize, RATE_RULE, SIZE_RULE } from './units.js'
 
 /** What is known of a key beside its zod schema. */
@@ -22,7 +23,7 @@ function key<S extends z.ZodType>(schema: S, rule: string, about?: string, verba
 const name = (what: string, about?: string) => key(z.string().min(1), what, about, true)
 const columns = (about: string) => key(z.array(name('the name of a column')), 'a list of column names', about)
 const count = (about: string, minimum = 1) => key(z.int().min(minimum), `a whole number of at least ${minimum}`, about)
-const oneOf = <const T extends readonly [string, ...string[]]>(values: T, about: string) =>
+const oneOf = <const T extends readonly string[]>(values: T, about: string) =>
   key(z.enum(values), `one of ${values.join(', ')}`, about)
 const perColumn = <S extends z.ZodType>(value: S, about: string) =>
   key(z.record(z.string(), value), 'a map from column names', about)
@@ -56,12 +57,6 @@ const location = (about: string) =>
     LOCATION_RULE,
     about,
   )
-
-/** Scores that the gate and tuning may go by. */
-export const METRICS = [
-  ...['accuracy', 'log_loss', 'roc_auc', 'average_precision', 'precision', 'recall', 'f1'],
-  ...['mae', 'rmse', 'r2'],
-] as const
 
 const features = z.strictObject({
   include: columns('Only these columns become features; all but the label if absent.').exactOptional(),

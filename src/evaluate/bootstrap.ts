@@ -3,11 +3,10 @@
  * with replacement and not stratified, so the share of each class varies as it would in a new sample. The work yields
  * to the event loop every few milliseconds: a worker thread would save no time and costs a start and a copy.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { MillraceError } from '../core/errors.js'
 import { Rng } from '../core/rng.js'
 import type { Score } from '../core/documents.js'
 import type { Scorer } from './scorer.js'
+import { nextTurn } from './turn.js'
 
 export interface BootstrapOptions {
   /** How many are wanted; 0 gives intervals of no width. */
@@ -91,10 +90,17 @@ async function replicate(full: readonly Scorer[], options: BootstrapOptions): Pr
   const { replicates, seed, signal, mostRows = MOST_ROWS } = options
   const all = full[0]!.rows
   const allWeights = options.weights ?? new Float64Array(all).fill(1)
-  const points = full.map((scorer) => valuesOf(scorer, allWeights))
-
-  const some = all > mostRows ? sampleRows(all, mostRows, new Rng(seed, STREAM, 1)) : undefined
-  const scorers = some === undefined ? full : full.map((scorer) => scorer.subset(some))
+  const points: Float64Array[] = []
+  for (const scorer of full) {
+    points.push(valuesOf(scorer, allWeights))
+    await nextTurn(signal)
+  }
+  const some = all > mostRows && replicates > 0 ? sampleRows(all, mostRows, new Rng(seed, STREAM, 1)) : undefined
+  const scorers: Scorer[] = []
+  for (const scorer of full) {
+    scorers.push(some === undefined ? scorer : scorer.subset(some))
+    if (some !== undefined) await nextTurn(signal)
+  }
   const base = some === undefined ? allWeights : Float64Array.from(some, (row) => allWeights[row]!)
   const rows = base.length
   const draws = scorers.map((scorer) => scorer.names.map(() => new Float64Array(replicates)))
@@ -114,8 +120,7 @@ async function replicate(full: readonly Scorer[], options: BootstrapOptions): Pr
       for (let m = 0; m < out.length; m++) draws[s]![m]![r] = out[m]!
     })
     if (performance.now() - resumed < SLICE) continue
-    if (signal?.aborted === true) throw new MillraceError('MR_CANCELLED', 'interrupted while scoring the model')
-    await nextTurn()
+    await nextTurn(signal)
     resumed = performance.now()
   }
   const shrink = Math.sqrt(rows / all)

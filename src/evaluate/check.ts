@@ -1,5 +1,5 @@
 /** Refuses labels, probabilities and weights that contradict each other, before a wrong score can be made of them. */
-import { MillraceError, nearest } from '../core/errors.js'
+import { MillraceError } from '../core/errors.js'
 
 /** @throws MR_EVALUATION_EMPTY, MR_EVALUATION_INPUT, MR_EVALUATION_NOT_FINITE */
 export function checkClassified(
@@ -42,7 +42,8 @@ export function checkWeights(what: string, rows: number, weights: Float64Array |
   if (!(sum > 0)) throw wrong(`${what}: all weights are 0`)
 }
 
-function checkFinite(what: string, values: Float32Array | Float64Array): void {
+/** @throws MR_EVALUATION_NOT_FINITE */
+export function checkFinite(what: string, values: Float32Array | Float64Array): void {
   let bad = 0
   let first = -1
   for (let i = 0; i < values.length; i++)
@@ -64,39 +65,3 @@ const empty = (what: string) =>
   })
 
 const wrong = (message: string) => new MillraceError('MR_EVALUATION_INPUT', message)
-
-/**
- * Row weights from weights of classes (`evaluation.class_weights`), and what they are in words. Classes not named
- * weigh 1.
- * @throws MR_EVALUATION_WEIGHTS for an unknown class or a weight that is no number from 0 up
- */
-export function rowWeights(
-  labels: Int32Array,
-  classes: readonly string[],
-  byClass: Readonly<Record<string, number>>,
-): { readonly weights: Float64Array; readonly description: string } {
-  const ofClass = new Float64Array(classes.length).fill(1)
-  for (const [name, weight] of Object.entries(byClass)) {
-    const c = classes.indexOf(name)
-    if (c < 0) {
-      const near = nearest(name, classes)
-      throw new MillraceError(
-        'MR_EVALUATION_WEIGHTS',
-        `evaluation.class_weights names ${JSON.stringify(name)}, no class`,
-        {
-          hint: near === undefined ? `classes: ${classes.join(', ')}` : `did you mean ${JSON.stringify(near)}?`,
-        },
-      )
-    }
-    if (!(weight >= 0 && weight < Infinity))
-      throw new MillraceError(
-        'MR_EVALUATION_WEIGHTS',
-        `evaluation.class_weights.${name} is ${weight}; it must be 0 or more`,
-      )
-    ofClass[c] = weight
-  }
-  return {
-    weights: Float64Array.from(labels, (label) => ofClass[label]!),
-    description: `rows weighted by class: ${classes.map((name, c) => `${name} ${ofClass[c]}`).join(', ')}`,
-  }
-}

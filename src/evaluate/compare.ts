@@ -1,10 +1,12 @@
 /** Two models on the same rows: what the gate asks about a candidate and the champion. */
 import { MillraceError } from '../core/errors.js'
 import type { Score } from '../core/documents.js'
+import { CLASSIFICATION_METRICS, REGRESSION_METRICS } from '../core/metrics.js'
 import { affordableReplicates, pairedBootstrap, type BootstrapOptions } from './bootstrap.js'
 import { checkClassified, checkPredicted, checkWeights } from './check.js'
 import { pointScores, positiveIndex } from './evaluate.js'
 import { classificationScorer, decide, regressionScorer, type Scorer } from './scorer.js'
+import { nextTurn } from './turn.js'
 
 export interface Comparison {
   /** The champion's value on these rows. */
@@ -38,7 +40,10 @@ export async function compareClassifiers(
     const predicted = decide(probabilities, k, positive, threshold)
     return classificationScorer({ labels, probabilities, predicted, classes: k, positive }, [metric])
   }
-  return compare(question, scorerOf('candidate', question.candidate), scorerOf('champion', question.champion))
+  checkMetric(metric, CLASSIFICATION_METRICS)
+  const candidate = scorerOf('candidate', question.candidate)
+  await nextTurn(question.signal)
+  return compare(question, candidate, scorerOf('champion', question.champion))
 }
 
 /** As compareClassifiers, for two regressions. */
@@ -51,9 +56,15 @@ export async function compareRegressions(
   },
 ): Promise<Comparison | undefined> {
   const { actual, candidate, champion } = question
+  checkMetric(question.metric, REGRESSION_METRICS)
   checkPredicted('candidate', actual, candidate)
   checkPredicted('champion', actual, champion)
   return compare(question, regressionScorer(actual, candidate), regressionScorer(actual, champion))
+}
+
+function checkMetric(metric: string, known: readonly string[]): void {
+  if (!known.includes(metric))
+    throw new MillraceError('MR_GATE_METRIC', `${JSON.stringify(metric)} is not among ${known.join(', ')}`)
 }
 
 async function compare(
@@ -62,8 +73,7 @@ async function compare(
   champion: Scorer,
 ): Promise<Comparison | undefined> {
   const { metric, weights } = question
-  if (!candidate.names.includes(metric))
-    throw new MillraceError('MR_GATE_METRIC', `${JSON.stringify(metric)} is not among ${candidate.names.join(', ')}`)
+  if (!candidate.names.includes(metric)) return undefined // so many classes have no such metric
   checkWeights('test rows', candidate.rows, weights)
   const replicates = affordableReplicates(question.replicates, { ...candidate, passes: 2 * candidate.passes })
   const difference = (await pairedBootstrap(candidate, champion, { ...question, replicates }))[metric]

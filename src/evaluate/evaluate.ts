@@ -3,6 +3,7 @@
  * slices, and what a constant answer scores. Pure: data and a seed in, the document out.
  */
 import type { EvaluationDocument, Score } from '../core/documents.js'
+import { metricName } from '../core/metrics.js'
 import { Rng } from '../core/rng.js'
 import type { RecordBatch } from '../core/table.js'
 import { affordableReplicates, bootstrap, MOST_ROWS, sampleRows } from './bootstrap.js'
@@ -11,18 +12,23 @@ import { checkClassified, checkPredicted, checkWeights } from './check.js'
 import { precisionRecallCurve, rocCurve } from './curves.js'
 import { gateMetric } from './gate.js'
 import { confusionMatrix } from './metrics.js'
-import { rankRows, type Ranking } from './ranking.js'
+import type { Ranking } from './ranking.js'
 import {
-  classColumn,
+  type Classified,
   classificationScorer,
   decide,
+  MOST_RANKED_CLASSES,
   pickModel,
   pickRows,
+  questionsOf,
+  rankClass,
+  RANKED,
   regressionScorer,
   type Scorer,
 } from './scorer.js'
 import { sliceRows, type Slice } from './slices.js'
-import { chooseThreshold, type ThresholdRule } from './threshold.js'
+import type { Threshold } from './threshold.js'
+import { nextTurn } from './turn.js'
 
 /** All of the document but what needs other rooms: parity with the batch path, and the gate. */
 export type Evaluation = Omit<EvaluationDocument, 'parity' | 'gate'>
@@ -50,13 +56,8 @@ export interface ClassificationInput extends CommonInput {
   readonly classes: readonly string[]
   /** Two classes: the last, if absent. More: ignored. */
   readonly positive?: string | undefined
-  /** Two classes: what the threshold maximises on the validation rows, or the threshold itself. */
-  readonly threshold: ThresholdRule | number
-  readonly validation: {
-    readonly labels: Int32Array
-    readonly probabilities: Float32Array | Float64Array
-    readonly weights?: Float64Array | undefined
-  }
+  /** Two classes: as the model file has it, and where it is from. One half if absent. More: ignored. */
+  readonly threshold?: Threshold | undefined
   /** Training rows of each class: what the constant answer knows. */
   readonly trainingCounts: readonly number[]
 }
@@ -68,38 +69,44 @@ export interface RegressionInput extends CommonInput {
   readonly trainingMean: number
 }
 
+const ONE_HALF: Threshold = { value: 0.5, rule: 'one half: none was chosen' }
 const SLICE_REPLICATES = 400
 const SLICE_ROWS = 20_000
+/** Absent classes that a note names. */
+const MOST_NAMED = 5
 const SCATTER_POINTS = 500
 const SCATTER_STREAM = 0x73636174 // 'scat'
 
 /**
  * Scores a classifier. Metrics that the test rows cannot give (one class only, …) are left out, with the reason in
- * `notes`. Yields to the event loop every few milliseconds.
+ * `notes`; so are those by rank for more than 30 classes. Yields to the event loop between its steps, and every few
+ * milliseconds while it resamples.
  * @throws MR_EVALUATION_* for no rows, contradicting arrays, answers that are not finite, unknown slice columns
  */
 export async function evaluateClassification(input: ClassificationInput): Promise<Evaluation> {
   const { labels, probabilities, classes, weights } = input
   const k = classes.length
+  const step = () => nextTurn(input.signal)
   checkClassified('test rows', labels, probabilities, k)
   checkWeights('test rows', labels.length, weights)
+  await step()
   const positive = k === 2 ? positiveIndex(classes, input.positive) : undefined
   const notes: string[] = []
 
-  let threshold: { value: number; rule: string } | undefined
-  let ranking: Ranking | undefined
-  if (positive !== undefined) {
-    threshold = thresholdOf(input, positive)
-    ranking = rankRows(classColumn(probabilities, k, positive), (row) => labels[row] === positive)
-  }
+  const threshold = positive === undefined ? undefined : (input.threshold ?? ONE_HALF)
   const predicted = decide(probabilities, k, positive, threshold?.value)
   const model = { labels, probabilities, predicted, classes: k, positive }
-  const scorer = classificationScorer(model, undefined, ranking)
+  await step()
+  const rankings = k > MOST_RANKED_CLASSES ? [] : await rankClasses(model, step)
+  const ranking = positive === undefined ? undefined : rankings[0]
+  const scorer = classificationScorer(model, undefined, rankings)
+  await step()
   const replicates = affordableReplicates(input.bootstrap, scorer)
   const metrics = await bootstrap(scorer, { ...input, replicates })
   noteClasses(input, positive, metrics, notes)
 
   const confusion = confusionMatrix(labels, predicted, k, weights)
+  await step()
   if (positive !== undefined && !predicted.includes(positive) && metrics['precision'] !== undefined)
     notes.push(`no row is predicted ${show(classes[positive]!)} at this threshold: precision is given as 0`)
   const task = {
@@ -108,11 +115,14 @@ export async function evaluateClassification(input: ClassificationInput): Promis
     ...(positive === undefined ? {} : { positive: classes[positive]! }),
   } as const
   const metric = gateMetric(input.metric, task, positive === undefined ? undefined : share(labels, positive, weights))
-  const ranked = metric === 'roc_auc' || metric === 'average_precision' || metric === 'recall' || metric === 'f1'
+  const ofTwo = [...RANKED, 'recall', 'f1'].includes(metric)
   const slices = await scoreSlices(input, metric, notes, (rows) => {
-    const single = rows.every((row) => labels[row] === labels[rows[0]!])
-    return classificationScorer(pickModel(model, rows), [single && ranked ? 'accuracy' : metric])
+    const single = ofTwo && rows.every((row) => labels[row] === labels[rows[0]!])
+    return classificationScorer(pickModel(model, rows), [
+      single || !scorer.names.includes(metric) ? 'accuracy' : metric,
+    ])
   })
+  const curves = ranking === undefined ? {} : await curvesOf(ranking, weights, step)
   return {
     split: 'test',
     rows: labels.length,
@@ -120,13 +130,7 @@ export async function evaluateClassification(input: ClassificationInput): Promis
     metrics,
     ...(threshold === undefined ? {} : { threshold }),
     confusion: classes.map((_, c) => Array.from(confusion.subarray(c * k, (c + 1) * k))),
-    ...(ranking === undefined
-      ? {}
-      : {
-          roc: rocCurve(ranking, weights),
-          precisionRecall: precisionRecallCurve(ranking, weights),
-          calibration: calibrate(ranking, weights),
-        }),
+    ...curves,
     slices,
     ...(input.weightsDescription === undefined ? {} : { weights: input.weightsDescription }),
     baseline: constantClass(input, positive),
@@ -140,11 +144,12 @@ export async function evaluateRegression(input: RegressionInput): Promise<Evalua
   const { actual, predicted, weights } = input
   checkPredicted('test rows', actual, predicted)
   checkWeights('test rows', actual.length, weights)
+  await nextTurn(input.signal)
   const notes: string[] = []
   const scorer = regressionScorer(actual, predicted)
   const replicates = affordableReplicates(input.bootstrap, scorer)
   const metrics = await bootstrap(scorer, { ...input, replicates })
-  if (metrics['r2'] === undefined) notes.push('r2 is left out: all true values of the test rows are the same')
+  if (metrics['r2'] === undefined) notes.push('R² is left out: all true values of the test rows are the same')
   const metric = gateMetric(input.metric, { kind: 'regression' })
   const slices = await scoreSlices(input, metric, notes, (rows) =>
     regressionScorer(pickRows(actual, rows) as Float64Array, pickRows(predicted, rows)),
@@ -182,18 +187,27 @@ export function positiveIndex(classes: readonly string[], positive?: string): nu
   return index >= 0 ? index : classes.length - 1
 }
 
-function thresholdOf({ threshold, validation, classes }: ClassificationInput, positive: number) {
-  if (typeof threshold === 'number') return { value: threshold, rule: 'given by the file' }
-  if (validation.labels.length === 0)
-    return { value: 0.5, rule: `0.5, because there are no validation rows (wanted: highest ${threshold})` }
-  const k = classes.length
-  checkClassified('validation rows', validation.labels, validation.probabilities, k)
-  checkWeights('validation rows', validation.labels.length, validation.weights)
-  const ranking = rankRows(
-    classColumn(validation.probabilities, k, positive),
-    (row) => validation.labels[row] === positive,
-  )
-  return chooseThreshold(threshold, ranking, validation.weights)
+async function rankClasses(model: Classified, step: () => Promise<void>): Promise<readonly Ranking[]> {
+  const rankings: Ranking[] = []
+  for (const c of questionsOf(model)) {
+    rankings.push(rankClass(model, c))
+    await step()
+  }
+  return rankings
+}
+
+async function curvesOf(
+  ranking: Ranking,
+  weights: Float64Array | undefined,
+  step: () => Promise<void>,
+): Promise<Pick<Evaluation, 'roc' | 'precisionRecall' | 'calibration'>> {
+  const roc = rocCurve(ranking, weights)
+  await step()
+  const precisionRecall = precisionRecallCurve(ranking, weights)
+  await step()
+  const calibration = calibrate(ranking, weights)
+  await step()
+  return { roc, precisionRecall, calibration }
 }
 
 /** Why a metric is missing, and which classes no test row has. */
@@ -203,15 +217,27 @@ function noteClasses(
   metrics: Record<string, Score>,
   notes: string[],
 ): void {
-  const absent = classes.filter((_, c) => !labels.includes(c))
+  if (classes.length > MOST_RANKED_CLASSES)
+    notes.push(
+      `${RANKED.map(metricName).join(', ')} left out: there are ${classes.length} classes; with more than ` +
+        `${MOST_RANKED_CLASSES} their intervals would take minutes`,
+    )
+  const present = new Uint8Array(classes.length)
+  for (const label of labels) present[label] = 1
+  const absent = classes.filter((_, c) => present[c] === 0)
   if (absent.length === 0) return
   if (absent.length === classes.length - 1) {
     // Ranking rows of one class against nothing says nothing, even where a formula gives 1.
-    for (const name of ['roc_auc', 'average_precision']) delete metrics[name]
-    const left = ['roc_auc', 'average_precision', 'recall', 'f1'].filter((name) => metrics[name] === undefined)
-    notes.push(`${left.join(', ')} left out: all test rows are of the class ${show(classes[labels[0]!]!)}`)
-  } else if (positive === undefined)
-    notes.push(`no test row is of the class ${absent.map(show).join(', ')}: means over classes leave it out`)
+    for (const name of RANKED) delete metrics[name]
+    const left = [...RANKED, 'recall', 'f1'].filter((name) => metrics[name] === undefined)
+    notes.push(
+      `${left.map(metricName).join(', ')} left out: all test rows are of the class ${show(classes[labels[0]!]!)}`,
+    )
+  } else if (positive === undefined) {
+    const more = absent.length > MOST_NAMED ? ` and ${absent.length - MOST_NAMED} more` : ''
+    const named = absent.slice(0, MOST_NAMED).map(show).join(', ')
+    notes.push(`no test row is of the class ${named}${more}: means over classes leave it out`)
+  }
 }
 
 /** The most frequent class of the training rows as the answer, their shares as its probabilities. */
@@ -222,14 +248,20 @@ function constantClass(
   const k = classes.length
   const all = trainingCounts.reduce((a, b) => a + b, 0)
   const prior = classes.map((_, c) => (all > 0 ? (trainingCounts[c] ?? 0) / all : 1 / k))
-  const probabilities = new Float64Array(labels.length * k)
+  // Rows of one class are all answered alike, so one row a class with their weight stands for them.
+  const byClass = new Float64Array(k)
+  for (let i = 0; i < labels.length; i++) byClass[labels[i]!]! += weights === undefined ? 1 : weights[i]!
+  const probabilities = new Float64Array(k * k)
   for (let i = 0; i < probabilities.length; i++) probabilities[i] = prior[i % k]!
-  const predicted = new Int32Array(labels.length).fill(prior.indexOf(Math.max(...prior)))
-  const scores = pointScores(classificationScorer({ labels, probabilities, predicted, classes: k, positive }), weights)
-  if (labels.every((label) => label === labels[0])) {
-    delete scores['roc_auc']
-    delete scores['average_precision']
+  const answers = {
+    labels: Int32Array.from(classes, (_, c) => c),
+    probabilities,
+    predicted: new Int32Array(k).fill(prior.indexOf(prior.reduce((a, b) => Math.max(a, b)))),
+    classes: k,
+    positive,
   }
+  const scores = pointScores(classificationScorer(answers), byClass)
+  if (labels.every((label) => label === labels[0])) for (const name of RANKED) delete scores[name]
   return scores
 }
 
@@ -242,7 +274,7 @@ async function scoreSlices(
   if (input.slices === undefined) return []
   const scored: Evaluation['slices'][number][] = []
   const without: Slice[] = []
-  for (const slice of sliceRows(input.slices.rows, input.slices.columns)) {
+  for (const slice of await slicesOf(input.slices, input.signal)) {
     const scorer = scorerOf(slice.rows)
     const weights = input.weights === undefined ? undefined : (pickRows(input.weights, slice.rows) as Float64Array)
     const replicates = affordableReplicates(Math.min(input.bootstrap, SLICE_REPLICATES), scorer, SLICE_ROWS)
@@ -252,8 +284,20 @@ async function scoreSlices(
     if (score === undefined) without.push(slice)
     else scored.push({ column: slice.column, value: slice.value, rows: slice.rows.length, metric: name, score })
   }
-  for (const { column, value } of without) notes.push(`slice ${column} = ${show(value)} has no ${metric}`)
+  for (const { column, value } of without) notes.push(`slice ${column} = ${show(value)} has no ${metricName(metric)}`)
   return scored
+}
+
+async function slicesOf(
+  { rows, columns }: NonNullable<CommonInput['slices']>,
+  signal: AbortSignal | undefined,
+): Promise<readonly Slice[]> {
+  const slices: Slice[] = []
+  for (const column of columns) {
+    slices.push(...sliceRows(rows, [column]))
+    await nextTurn(signal)
+  }
+  return slices
 }
 
 function share(labels: Int32Array, positive: number, weights: Float64Array | undefined): number {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { decideGate, gateMetric, isSmallerBetter } from './gate.js'
+import { decideGate, gateMetric } from './gate.js'
 
 const score = (value: number, half = 0.01) => ({ value, low: value - half, high: value + half })
 const two = { kind: 'classification', classes: ['no', 'yes'], positive: 'yes' } as const
@@ -32,9 +32,8 @@ describe('decideGate', () => {
   it('holds the minimum, a maximum for losses', () => {
     expect(decideGate({ metric: 'roc_auc', candidate: score(0.8), minimum: 0.8 }).passed).toBe(true)
     expect(decideGate({ metric: 'roc_auc', candidate: score(0.79), minimum: 0.8 }).reasons).toEqual([
-      'roc_auc 0.79 (95 % interval 0.78 to 0.8) is below the minimum 0.8',
+      'ROC-AUC 0.79 (95 % interval 0.78 to 0.8) is below the minimum 0.8',
     ])
-    expect(isSmallerBetter('rmse')).toBe(true)
     expect(decideGate({ metric: 'rmse', candidate: score(5), minimum: 6 }).passed).toBe(true)
     expect(decideGate({ metric: 'rmse', candidate: score(7), minimum: 6 }).passed).toBe(false)
     expect(decideGate({ metric: 'roc_auc', candidate: score(0.805), minimum: 0.8 }).reasons).toHaveLength(2)
@@ -65,7 +64,7 @@ describe('decideGate', () => {
   it('does not pass what could not be measured, and warns of a constant answer', () => {
     expect(decideGate({ metric: 'roc_auc', candidate: undefined, minimum: 0.5 })).toMatchObject({
       passed: false,
-      reasons: ['the test rows cannot give roc_auc'],
+      reasons: ['the test rows cannot give ROC-AUC'],
     })
     const gate = decideGate({ metric: 'accuracy', candidate: score(0.7), baseline: 0.73 })
     expect(gate.reasons.at(-1)).toMatch(/constant answer/)

@@ -1,15 +1,8 @@
 /** Whether a model may be promoted: a pure decision, with its reasons in words. */
 import { MillraceError, nearest } from '../core/errors.js'
 import type { GateDocument, Score } from '../core/documents.js'
+import { CLASSIFICATION_METRICS, isSmallerBetter, metricName, REGRESSION_METRICS } from '../core/metrics.js'
 import type { Task } from '../core/schema.js'
-import { CLASSIFICATION_METRICS, REGRESSION_METRICS } from './scorer.js'
-
-/** Metrics that are better when smaller. */
-const SMALLER: ReadonlySet<string> = new Set(['log_loss', 'brier', 'mae', 'rmse'])
-
-export function isSmallerBetter(metric: string): boolean {
-  return SMALLER.has(metric)
-}
 
 /**
  * The metric a model is judged by: the file's, else rmse for regression, accuracy for many classes, and for two
@@ -57,10 +50,10 @@ export function decideGate({ metric, candidate, minimum, baseline, champion }: G
   const reasons: string[] = []
   const limit = minimum === undefined ? {} : { minimum }
   if (candidate === undefined)
-    return { passed: false, metric, value: 0, ...limit, reasons: [`the test rows cannot give ${metric}`] }
+    return { passed: false, metric, value: 0, ...limit, reasons: [`the test rows cannot give ${metricName(metric)}`] }
 
   const { value, low, high } = candidate
-  const shown = `${metric} ${short(value)} (95 % interval ${short(low)} to ${short(high)})`
+  const shown = `${metricName(metric)} ${short(value)} (95 % interval ${short(low)} to ${short(high)})`
   const atLeast = (a: number, b: number) => (smaller ? a <= b : a >= b)
   let passed = true
   if (minimum !== undefined) {

@@ -74,28 +74,50 @@ export function confusionMatrix(
   return out
 }
 
-/** Share of the weight that is predicted right. */
-export function accuracy(confusion: Float64Array, classes: number): number {
-  let right = 0
-  let all = 0
-  for (let i = 0; i < confusion.length; i++) {
-    all += confusion[i]!
-    if (i % (classes + 1) === 0) right += confusion[i]!
+/** Weight of rows by class: the truth, what is predicted, and where both are the same. All that these scores need. */
+export interface ClassWeights {
+  readonly actual: Float64Array
+  readonly predicted: Float64Array
+  readonly right: Float64Array
+}
+
+export function noClassWeights(classes: number): ClassWeights {
+  const one = () => new Float64Array(classes)
+  return { actual: one(), predicted: one(), right: one() }
+}
+
+/** The class weights of rows, into `out` (filled anew). Costs the rows and the classes, not the classes squared. */
+export function weighClasses(
+  labels: Int32Array,
+  predicted: Int32Array,
+  weights: RowWeights,
+  out: ClassWeights,
+): ClassWeights {
+  for (const vector of [out.actual, out.predicted, out.right]) vector.fill(0)
+  for (let i = 0; i < labels.length; i++) {
+    const [label, answer] = [labels[i]!, predicted[i]!]
+    const weight = weights === undefined ? 1 : weights[i]!
+    out.actual[label]! += weight
+    out.predicted[answer]! += weight
+    if (label === answer) out.right[label]! += weight
   }
-  return right / all
+  return out
+}
+
+/** Share of the weight that is predicted right. */
+export function accuracy({ actual, right }: ClassWeights): number {
+  return total(right) / total(actual)
 }
 
 /** Mean recall over the classes that have rows. */
-export function balancedAccuracy(confusion: Float64Array, classes: number): number {
-  let sum = 0
-  let present = 0
-  for (let c = 0; c < classes; c++) {
-    const rows = rowSum(confusion, classes, c)
-    if (rows === 0) continue
-    sum += confusion[c * (classes + 1)]! / rows
+export function balancedAccuracy({ actual, right }: ClassWeights): number {
+  let [recalls, present] = [0, 0]
+  for (let c = 0; c < actual.length; c++) {
+    if (actual[c] === 0) continue
+    recalls += right[c]! / actual[c]!
     present++
   }
-  return sum / present
+  return recalls / present
 }
 
 export interface PrecisionRecall {
@@ -108,15 +130,16 @@ export interface PrecisionRecall {
  * Precision, recall and F1 of class `positive`; without it the plain mean over the classes that are true or predicted
  * somewhere. What would be 0/0 is 0, as in scikit-learn, but recall and F1 of a positive class without rows are NaN.
  */
-export function precisionRecall(confusion: Float64Array, classes: number, positive?: number): PrecisionRecall {
+export function precisionRecall(classes: ClassWeights, positive?: number): PrecisionRecall {
+  const { actual, predicted } = classes
   if (positive !== undefined) {
-    const one = ofClass(confusion, classes, positive)
-    return one.rows > 0 ? one : { precision: one.precision, recall: NaN, f1: NaN }
+    const one = ofClass(classes, positive)
+    return actual[positive]! > 0 ? one : { precision: one.precision, recall: NaN, f1: NaN }
   }
   let [precision, recall, f1, present] = [0, 0, 0, 0]
-  for (let c = 0; c < classes; c++) {
-    const one = ofClass(confusion, classes, c)
-    if (one.rows === 0 && one.predicted === 0) continue
+  for (let c = 0; c < actual.length; c++) {
+    if (actual[c] === 0 && predicted[c] === 0) continue
+    const one = ofClass(classes, c)
     precision += one.precision
     recall += one.recall
     f1 += one.f1
@@ -125,24 +148,17 @@ export function precisionRecall(confusion: Float64Array, classes: number, positi
   return { precision: precision / present, recall: recall / present, f1: f1 / present }
 }
 
-function ofClass(confusion: Float64Array, classes: number, c: number) {
-  const right = confusion[c * (classes + 1)]!
-  const rows = rowSum(confusion, classes, c)
-  let predicted = 0
-  for (let row = 0; row < classes; row++) predicted += confusion[row * classes + c]!
+function ofClass({ actual, predicted, right }: ClassWeights, c: number): PrecisionRecall {
+  const both = actual[c]! + predicted[c]!
   return {
-    rows,
-    predicted,
-    precision: predicted > 0 ? right / predicted : 0,
-    recall: rows > 0 ? right / rows : 0,
-    f1: rows + predicted > 0 ? (2 * right) / (rows + predicted) : 0,
+    precision: predicted[c]! > 0 ? right[c]! / predicted[c]! : 0,
+    recall: actual[c]! > 0 ? right[c]! / actual[c]! : 0,
+    f1: both > 0 ? (2 * right[c]!) / both : 0,
   }
 }
 
-function rowSum(confusion: Float64Array, classes: number, c: number): number {
-  let sum = 0
-  for (let column = 0; column < classes; column++) sum += confusion[c * classes + column]!
-  return sum
+function total(values: Float64Array): number {
+  return values.reduce((all, value) => all + value, 0)
 }
 
 /**

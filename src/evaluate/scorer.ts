@@ -1,13 +1,16 @@
 /** All metrics of one model on one set of rows, prepared so that they can be taken again under other row weights. */
+import { CLASSIFICATION_METRICS, type ClassificationMetric, REGRESSION_METRICS } from '../core/metrics.js'
 import {
   accuracy,
   averagePrecision,
   balancedAccuracy,
   brierLosses,
   logLosses,
+  noClassWeights,
   precisionRecall,
   regressionScores,
   rocAuc,
+  weighClasses,
 } from './metrics.js'
 import { rankRows, type Ranking } from './ranking.js'
 
@@ -36,44 +39,39 @@ export interface Classified {
   readonly positive: number | undefined
 }
 
-export const CLASSIFICATION_METRICS = [
-  'accuracy',
-  'balanced_accuracy',
-  'precision',
-  'recall',
-  'f1',
-  'roc_auc',
-  'average_precision',
-  'log_loss',
-  'brier',
-] as const
+/**
+ * With more classes than this there is no ROC-AUC and no average precision: one sorting of all rows a class, and as many
+ * passes a replicate, would take minutes.
+ */
+export const MOST_RANKED_CLASSES = 30
 
-/** Sorts once; each `score` is then a few passes. `only` restricts it to some of CLASSIFICATION_METRICS. */
+/** The metrics that go by the rank of the rows' probabilities. */
+export const RANKED: readonly ClassificationMetric[] = ['roc_auc', 'average_precision']
+
+/**
+ * Sorts once; each `score` is then a few passes. `only` restricts it to some of CLASSIFICATION_METRICS; those that more
+ * than 30 classes do not have are left out.
+ * @param ranked of `questionsOf`, in their order; made here if absent
+ */
 export function classificationScorer(
   model: Classified,
   only: readonly string[] = CLASSIFICATION_METRICS,
-  ranking?: Ranking,
+  ranked?: readonly Ranking[],
 ): Scorer {
   const { labels, predicted, classes, positive } = model
   const rows = labels.length
-  const names = CLASSIFICATION_METRICS.filter((name) => only.includes(name))
-  const wants = (...some: string[]) => some.some((name) => only.includes(name))
-
-  const questions = positive === undefined ? Array.from({ length: classes }, (_, c) => c) : [positive]
-  const rankings = !wants('roc_auc', 'average_precision')
-    ? []
-    : ranking !== undefined
-      ? [ranking]
-      : questions.map((c) => rankRows(classColumn(model.probabilities, classes, c), (row) => labels[row] === c))
+  const names = CLASSIFICATION_METRICS.filter(
+    (name) => only.includes(name) && (classes <= MOST_RANKED_CLASSES || !RANKED.includes(name)),
+  )
+  const wants = (...some: readonly ClassificationMetric[]) => some.some((name) => names.includes(name))
+  const rankings = wants(...RANKED) ? (ranked ?? questionsOf(model).map((c) => rankClass(model, c))) : []
   const logs = wants('log_loss') ? logLosses(labels, model.probabilities, classes) : undefined
   const squares = wants('brier') ? brierLosses(labels, model.probabilities, classes, positive) : undefined
-  const cells = new Int32Array(rows)
-  for (let i = 0; i < rows; i++) cells[i] = labels[i]! * classes + predicted[i]!
-  const confusion = new Float64Array(classes * classes)
+  const byClass = noClassWeights(classes)
 
   const counts = new Array<number>(classes).fill(0)
   for (const label of labels) counts[label]!++
-  const rarest = Math.min(...counts.filter((count) => count > 0))
+  const rarest = counts.reduce((least, count) => (count > 0 ? Math.min(least, count) : least), Infinity)
   const evidence: Record<string, number> = {
     accuracy: rows,
     balanced_accuracy: rarest,
@@ -91,18 +89,17 @@ export function classificationScorer(
     evidence: names.map((name) => evidence[name] ?? Infinity),
     passes: 1 + rankings.length * (wants('roc_auc') && wants('average_precision') ? 2 : 1),
     score(weights, out) {
-      confusion.fill(0)
+      weighClasses(labels, predicted, weights, byClass)
       let [all, log, square] = [0, 0, 0]
       for (let i = 0; i < rows; i++) {
         const weight = weights[i]!
-        confusion[cells[i]!]! += weight
         all += weight
         if (logs !== undefined) log += weight * logs[i]!
         if (squares !== undefined) square += weight * squares[i]!
       }
-      value['accuracy'] = accuracy(confusion, classes)
-      value['balanced_accuracy'] = balancedAccuracy(confusion, classes)
-      Object.assign(value, precisionRecall(confusion, classes, positive))
+      value['accuracy'] = accuracy(byClass)
+      value['balanced_accuracy'] = balancedAccuracy(byClass)
+      Object.assign(value, precisionRecall(byClass, positive))
       if (wants('roc_auc')) value['roc_auc'] = meanOfKnown(rankings, (r) => rocAuc(r, weights))
       if (wants('average_precision'))
         value['average_precision'] = meanOfKnown(rankings, (r) => averagePrecision(r, weights))
@@ -112,6 +109,16 @@ export function classificationScorer(
     },
     subset: (some) => classificationScorer(pickModel(model, some), names),
   }
+}
+
+/** The classes that are asked for against the rest: the positive one of two, or each. */
+export function questionsOf({ classes, positive }: Classified): readonly number[] {
+  return positive === undefined ? Array.from({ length: classes }, (_, c) => c) : [positive]
+}
+
+/** The rows by their probability of class `c`. */
+export function rankClass({ labels, probabilities, classes }: Classified, c: number): Ranking {
+  return rankRows(classColumn(probabilities, classes, c), (row) => labels[row] === c)
 }
 
 /** The mean over the one-against-the-rest questions that the rows can answer. */
@@ -138,8 +145,6 @@ export function classColumn(
   return column
 }
 
-export const REGRESSION_METRICS = ['mae', 'rmse', 'r2'] as const
-
 /** MAE, RMSE and R² of predictions. */
 export function regressionScorer(actual: Float64Array, predicted: Float32Array | Float64Array): Scorer {
   return {
@@ -148,10 +153,8 @@ export function regressionScorer(actual: Float64Array, predicted: Float32Array |
     evidence: REGRESSION_METRICS.map(() => Infinity),
     passes: 2,
     score(weights, out) {
-      const { mae, rmse, r2 } = regressionScores(actual, predicted, weights)
-      out[0] = mae
-      out[1] = rmse
-      out[2] = r2
+      const scores = regressionScores(actual, predicted, weights)
+      REGRESSION_METRICS.forEach((name, m) => (out[m] = scores[name]))
     },
     subset: (some) => regressionScorer(pickRows(actual, some) as Float64Array, pickRows(predicted, some)),
   }

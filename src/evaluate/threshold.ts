@@ -1,11 +1,16 @@
 /** The probability from which a two-class model says yes, chosen on validation rows (never on test rows). */
+import { metricName } from '../core/metrics.js'
+import { checkFinite } from './check.js'
 import type { Ranking } from './ranking.js'
 import type { RowWeights } from './metrics.js'
 
 export type ThresholdRule = 'f1' | 'accuracy' | 'balanced_accuracy'
 
 export interface Threshold {
-  /** A row is positive from this probability on; exact in 32-bit floats, so every engine decides alike. */
+  /**
+   * A row is positive from this probability on; exact in 32-bit floats, so every engine decides alike. 0 to 1, or 2
+   * where it is best that no row ever is.
+   */
   readonly value: number
   /** In words. */
   readonly rule: string
@@ -15,9 +20,11 @@ export interface Threshold {
  * The threshold that maximises `rule` on the ranked validation rows. Every cut between two neighbouring scores decides
  * the same, so the midpoint stands for it; of equally good cuts the one nearest 0.5 is taken (then the lower).
  * Rows of one class, or none, can't choose: 0.5.
+ * @throws MR_EVALUATION_NOT_FINITE for scores that are none
  */
 export function chooseThreshold(rule: ThresholdRule, ranking: Ranking, weights?: RowWeights): Threshold {
   const { order, positive, scores, ends } = ranking
+  checkFinite('validation rows', scores)
   let [positives, negatives] = [0, 0]
   for (let place = 0; place < order.length; place++) {
     const weight = weights === undefined ? 1 : weights[order[place]!]!
@@ -25,7 +32,10 @@ export function chooseThreshold(rule: ThresholdRule, ranking: Ranking, weights?:
     else negatives += weight
   }
   if (!(positives > 0 && negatives > 0))
-    return { value: 0.5, rule: `0.5, because the validation rows hold one class only (wanted: highest ${rule})` }
+    return {
+      value: 0.5,
+      rule: `0.5, because ${order.length === 0 ? 'there are no validation rows' : 'the validation rows hold one class only'} (wanted: highest ${metricName(rule)})`,
+    }
 
   let best = { value: NaN, score: -Infinity }
   let [right, wrong, place] = [0, 0, 0] // weight of positives and of negatives at or above the cut
@@ -43,7 +53,8 @@ export function chooseThreshold(rule: ThresholdRule, ranking: Ranking, weights?:
       else wrong += weight
     }
   }
-  return { value: best.value, rule: `highest ${rule.replace('_', ' ')} on validation rows` }
+  const never = best.value > 1 ? ': no row is positive, whatever its probability' : ''
+  return { value: best.value, rule: `highest ${metricName(rule)} on validation rows${never}` }
 }
 
 function scoreOf(rule: ThresholdRule, right: number, wrong: number, positives: number, negatives: number): number {

@@ -1,9 +1,9 @@
 /** From a batch of columns to the tensors that the model takes, without copying a value. */
 import { Tensor } from 'onnxruntime-node'
 import { MillraceError, nearest } from '../core/errors.js'
+import { INPUT_TYPE } from '../core/onnx/graph.js'
 import type { Schema } from '../core/schema.js'
 import type { RecordBatch } from '../core/table.js'
-import { INPUT_TYPE } from './model-file.js'
 
 export type Feeds = Record<string, Tensor>
 
@@ -27,7 +27,7 @@ export class FeedMaker {
       const { name, type } = this.inputs[i] as Schema[number]
       const vector = batch.columns[this.positions[i] as number]
       const element = INPUT_TYPE[type]
-      if (element === 'float64' && vector instanceof Float64Array) feeds[name] = new Tensor('float64', vector, dims)
+      if (element === 'double' && vector instanceof Float64Array) feeds[name] = new Tensor('float64', vector, dims)
       else if (element === 'string' && Array.isArray(vector))
         feeds[name] = new Tensor('string', vector as string[], dims)
       else if (element === 'int64' && vector instanceof BigInt64Array) feeds[name] = new Tensor('int64', vector, dims)

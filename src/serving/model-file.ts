@@ -5,9 +5,8 @@
 import { createHash } from 'node:crypto'
 import type { ModelMetadata } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
-import { modelMetadata, readModel } from '../core/onnx/graph.js'
+import { ELEMENT, INPUT_TYPE, modelMetadata, readModel } from '../core/onnx/graph.js'
 import { type GraphProto, type ModelProto, TensorProto_DataType as DataType } from '../core/onnx/onnx_pb.js'
-import type { ColumnType } from '../core/schema.js'
 import { checkSafe } from './model-safety.js'
 import { parseMetadata } from './model-metadata.js'
 
@@ -15,18 +14,6 @@ export interface ModelFile {
   readonly metadata: ModelMetadata
   readonly digest: `sha256:${string}`
 }
-
-/** The element type of a column in the model's input (SPEC 7). */
-export const INPUT_TYPE: Readonly<Record<ColumnType, 'string' | 'float64' | 'int64'>> = {
-  number: 'float64',
-  integer: 'float64',
-  boolean: 'float64',
-  text: 'string',
-  timestamp: 'int64',
-  date: 'int64',
-}
-
-const ONNX_TYPE = { string: DataType.STRING, float64: DataType.DOUBLE, int64: DataType.INT64 } as const
 
 /**
  * @param bytes a whole model.onnx
@@ -90,7 +77,7 @@ function checkInputs(graph: GraphProto, metadata: ModelMetadata): void {
   const inputs = ports(graph.input, new Set(graph.initializer.map(({ name }) => name)))
   for (const { name, type } of metadata.inputs) {
     const port = inputs.get(name)
-    const want: Port = { type: ONNX_TYPE[INPUT_TYPE[type]], dims: [-1, 1] }
+    const want: Port = { type: ELEMENT[INPUT_TYPE[type]], dims: [-1, 1] }
     if (!port) contract(`column "${name}" of its metadata is not an input of the graph`)
     if (port.type !== want.type || port.dims.length !== 2 || port.dims[0] !== -1 || port.dims[1] !== 1)
       contract(`input "${name}" is ${shown(port)}; a column of type ${type} is ${shown(want)}`)

@@ -23,8 +23,8 @@ export function parseMetadata(json: string | undefined): ModelMetadata {
   const entry = record(value, 'millrace')
   if (entry['format'] !== 1) fail(`its format is ${JSON.stringify(entry['format'])}; this version reads format 1`)
   const threshold = entry['threshold']
-  if (threshold !== undefined && (typeof threshold !== 'number' || !(threshold >= 0 && threshold <= 1)))
-    fail('threshold is not a number from 0 to 1')
+  if (threshold !== undefined && (typeof threshold !== 'number' || !(threshold >= 0 && threshold <= 2)))
+    fail('threshold is not a number from 0 to 1, nor one up to 2 that no probability reaches')
   const seed = entry['seed']
   if (typeof seed !== 'number' || !Number.isFinite(seed)) fail('seed is not a number')
   return {

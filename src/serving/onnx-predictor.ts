@@ -1,9 +1,10 @@
 /** The predictor of a model file: short batches on the calling thread, long ones on a worker thread. */
 import type { ModelMetadata } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
+import { INPUT_TYPE } from '../core/onnx/graph.js'
 import { type Field, MISSING_TIME } from '../core/schema.js'
 import type { RecordBatch, Vector } from '../core/table.js'
-import { INPUT_TYPE, readModelFile } from './model-file.js'
+import { readModelFile } from './model-file.js'
 import { PredictionWorker } from './prediction-worker.js'
 import type { Predictions, Predictor } from './predictor.js'
 import { ModelSession } from './session.js'
@@ -108,6 +109,6 @@ export function missingRows(schema: readonly Field[], rows: number): RecordBatch
 
 function missingColumn({ type }: Field, rows: number): Vector {
   const element = INPUT_TYPE[type]
-  if (element === 'float64') return new Float64Array(rows).fill(NaN)
+  if (element === 'double') return new Float64Array(rows).fill(NaN)
   return element === 'int64' ? new BigInt64Array(rows).fill(MISSING_TIME) : new Array<string>(rows).fill('')
 }

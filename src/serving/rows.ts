@@ -4,9 +4,9 @@
  * Protocol tensors are in tensors.ts. No schema library: this is the request path.
  */
 import { type ErrorCode, MillraceError, nearest } from '../core/errors.js'
+import { INPUT_TYPE } from '../core/onnx/graph.js'
 import type { Field, Schema } from '../core/schema.js'
 import type { RecordBatch, Vector } from '../core/table.js'
-import { INPUT_TYPE } from './model-file.js'
 import { EXPECTED, numeric, temporal, textual } from './values.js'
 
 export interface RowOptions {
@@ -205,7 +205,7 @@ export class RowReader {
 /** An empty vector for `rows` values of a column. */
 export function makeColumn({ type }: Field, rows: number): Vector {
   const element = INPUT_TYPE[type]
-  if (element === 'float64') return new Float64Array(rows)
+  if (element === 'double') return new Float64Array(rows)
   return element === 'int64' ? new BigInt64Array(rows) : new Array<string>(rows)
 }
 

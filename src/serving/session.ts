@@ -2,6 +2,7 @@
 import { InferenceSession, type Tensor } from 'onnxruntime-node'
 import type { ModelMetadata } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
+import { sessionOptions } from '../core/onnx/session.js'
 import type { RecordBatch } from '../core/table.js'
 import { FeedMaker } from './feeds.js'
 import type { Predictions } from './predictor.js'
@@ -21,13 +22,7 @@ export class ModelSession {
   /** @param bytes of a file that readModelFile accepted. Throws MR_MODEL_FILE_LOAD where ONNX Runtime refuses it. */
   static async open(bytes: Uint8Array, metadata: ModelMetadata, threads: number): Promise<ModelSession> {
     try {
-      const session = await InferenceSession.create(bytes, {
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
-        logSeverityLevel: 3,
-        // spinning threads would eat the core that the event loop runs on
-        extra: { session: { intra_op: { allow_spinning: '0' } } },
-      })
+      const session = await InferenceSession.create(bytes, sessionOptions(threads))
       return new ModelSession(session, metadata)
     } catch (cause) {
       throw new MillraceError(

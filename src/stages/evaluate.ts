@@ -133,8 +133,7 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
               probabilities: served.values,
               classes: plan.task.classes,
               positive: plan.task.positive,
-              threshold: threshold?.value ?? 0.5,
-              validation: { labels: validation.labels as Int32Array, probabilities: validation.scores.values },
+              threshold,
               trainingCounts: plan.classCounts.train,
               weights: rowWeights?.(test.labels as Int32Array),
               weightsDescription: describeWeights(config, plan),
@@ -147,7 +146,6 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
             })
       const document: ScoredDocument = {
         ...scored,
-        ...(threshold === undefined ? {} : { threshold }),
         parity: { rows: total, maxDifference: difference, tolerance: PARITY_TOLERANCE },
       }
       return { model, report: await putJson(store, document), sample: await putJson(store, sample ?? {}) }

@@ -15,6 +15,7 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from './onnx_pb.js'
+import type { ColumnType } from '../schema.js'
 
 /** Opset of the default domain, of ai.onnx.ml, and the IR version that goes with them (ONNX 1.16). */
 export const OPSET = 21
@@ -43,7 +44,7 @@ export type Attribute =
   | Constant // a tensor
   | GraphBuilder // a sub-graph (Loop, If)
 
-const ELEMENT: Readonly<Record<ElementType, DataType>> = {
+export const ELEMENT: Readonly<Record<ElementType, DataType>> = {
   float: DataType.FLOAT,
   double: DataType.DOUBLE,
   int32: DataType.INT32,
@@ -51,6 +52,16 @@ const ELEMENT: Readonly<Record<ElementType, DataType>> = {
   string: DataType.STRING,
   bool: DataType.BOOL,
 }
+
+/** The element type of a column as a model's input, [N, 1]: numbers double, text string, times int64 microseconds. */
+export const INPUT_TYPE = {
+  number: 'double',
+  integer: 'double',
+  boolean: 'double',
+  text: 'string',
+  timestamp: 'int64',
+  date: 'int64',
+} as const satisfies Readonly<Record<ColumnType, ElementType>>
 
 const utf8 = new TextEncoder()
 

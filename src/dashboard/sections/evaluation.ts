@@ -1,5 +1,6 @@
 /** Evaluation: scores with intervals, curves, confusion, calibration, slices, parity. */
 import type { EvaluationDocument, Score } from '../../core/documents.js'
+import { isSmallerBetter } from '../../core/metrics.js'
 import { calibrationChart } from '../charts/calibration.js'
 import { confusionChart } from '../charts/confusion.js'
 import { curveChart } from '../charts/curve.js'
@@ -9,12 +10,12 @@ import { scatterChart } from '../charts/scatter.js'
 import { count, number, percent, score } from '../format.js'
 import { markup, type Content } from '../html.js'
 import { figure, name, table, type Section } from '../page.js'
-import { inReadingOrder, isLoss, metricName } from './metrics.js'
+import { inReadingOrder, metricName } from './metrics.js'
 
 export function evaluationSection(evaluation: EvaluationDocument | undefined): Section | undefined {
   if (!evaluation) return undefined
   const metrics = inReadingOrder(evaluation.metrics)
-  const unit = metrics.filter(([m, s]) => !isLoss(m) && s.value >= -1 && s.value <= 1)
+  const unit = metrics.filter(([m, s]) => !isSmallerBetter(m) && s.value >= -1 && s.value <= 1)
   const errors = metrics.filter(([m, s]) => (m === 'mae' || m === 'rmse') && Number.isFinite(s.value))
   return {
     id: 'evaluation',
@@ -30,7 +31,7 @@ export function evaluationSection(evaluation: EvaluationDocument | undefined): S
                 title: 'Score',
                 kind: 'name',
                 cell: ([m]) =>
-                  markup`${metricName(m)}${isLoss(m) && markup` <span class="muted small">lower is better</span>`}`,
+                  markup`${metricName(m)}${isSmallerBetter(m) && markup` <span class="muted small">lower is better</span>`}`,
               },
               { title: 'Value', kind: 'n', cell: ([, s]) => markup`<strong>${score(s.value)}</strong>` },
               { title: '95% interval', kind: 'n', cell: ([, s]) => `${score(s.low)} to ${score(s.high)}` },
@@ -73,7 +74,7 @@ function gate(evaluation: EvaluationDocument): Content {
   return markup`<p class="small">
     <span class="tag ${g.passed ? 'good' : 'warn'}">${g.passed ? 'gate passed' : 'gate refused'}</span>
     ${metricName(g.metric)}
-    ${score(g.value)}${g.minimum !== undefined && markup`; ${isLoss(g.metric) ? 'at most' : 'at least'} ${number(g.minimum, 3)}`}${g.champion && markup`; champion, version ${g.champion.version}: ${score(g.champion.value)}`}
+    ${score(g.value)}${g.minimum !== undefined && markup`; ${isSmallerBetter(g.metric) ? 'at most' : 'at least'} ${number(g.minimum, 3)}`}${g.champion && markup`; champion, version ${g.champion.version}: ${score(g.champion.value)}`}
   </p>`
 }
 

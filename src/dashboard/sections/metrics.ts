@@ -1,33 +1,16 @@
-/** Names of metrics for people, and which way is better. */
+/** Metrics as headings and in reading order. */
+import { METRICS, metricName as inSentence } from '../../core/metrics.js'
 
-/** In the order in which a reader wants them. */
-const NAMES: Readonly<Record<string, string>> = {
-  roc_auc: 'ROC-AUC',
-  average_precision: 'Average precision',
-  accuracy: 'Accuracy',
-  balanced_accuracy: 'Balanced accuracy',
-  f1: 'F1',
-  precision: 'Precision',
-  recall: 'Recall',
-  log_loss: 'Log loss',
-  brier: 'Brier score',
-  r2: 'R²',
-  rmse: 'Root mean squared error',
-  mae: 'Mean absolute error',
-}
+const ORDER: readonly string[] = METRICS
 
 /** Entries by metric in reading order; unknown metrics last, by name. */
 export function inReadingOrder<T>(metrics: Readonly<Record<string, T>>): [metric: string, value: T][] {
-  const known = Object.keys(NAMES)
-  const place = (metric: string) => (known.includes(metric) ? known.indexOf(metric) : known.length)
+  const place = (metric: string) => (ORDER.includes(metric) ? ORDER.indexOf(metric) : ORDER.length)
   return Object.entries(metrics).sort(([a], [b]) => place(a) - place(b) || (a < b ? -1 : 1))
 }
 
+/** With a capital, as a heading has it; an unknown metric as it is. */
 export function metricName(metric: string): string {
-  return Object.hasOwn(NAMES, metric) ? (NAMES[metric] ?? metric) : metric
-}
-
-/** True where less is better. */
-export function isLoss(metric: string): boolean {
-  return ['log_loss', 'mae', 'rmse', 'mse', 'brier'].includes(metric)
+  const name = inSentence(metric)
+  return name === metric && !ORDER.includes(metric) ? metric : name.charAt(0).toUpperCase() + name.slice(1)
 }

@@ -1,19 +1,9 @@
 /** The two ONNX Runtime sessions of a training job, and typed calls to them. Runs block their thread. */
 import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { sessionOptions } from '../../core/onnx/session.js'
 import type { NetworkSpec } from '../trainer.js'
 import { categoryOffsets, parameterCount } from './network.js'
 import { evaluationGraph, trainingGraph, type TrainingGraphOptions } from './training-graph.js'
-
-/** Spinning halves the speed and doubles the CPU as soon as anything else runs. */
-function sessionOptions(threads: number): InferenceSession.SessionOptions {
-  return {
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-    logSeverityLevel: 3,
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
-  }
-}
 
 /** The steps of one call, filled by the caller up to `steps`. */
 export interface StepBlock {
