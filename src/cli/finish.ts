@@ -67,7 +67,7 @@ async function copyQuarantine(
 /** Writes the page, says how the run ended, and gives the exit code: 3 if the gate refused the model. */
 export async function finishRun(out: Output, home: string, outcome: RunOutcome): Promise<number> {
   const { state, registration } = outcome
-  const store = await openArtifactStore(join(home, 'artifacts'))
+  const store = await openArtifactStore(join(home, 'artifacts'), { readOnly: true })
   let page: string
   try {
     page = await writeRunPages(home, store, state, outcome.notes)

@@ -37,7 +37,7 @@ export interface ModelSource {
 export async function openModelSource(home: string | undefined): Promise<ModelSource> {
   const registry = await existingRegistry(home)
   try {
-    const store = await openArtifactStore(artifactFolder(homeFolder(home)))
+    const store = await openArtifactStore(artifactFolder(homeFolder(home)), { readOnly: true })
     return {
       registry,
       store,

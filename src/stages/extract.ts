@@ -59,7 +59,7 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
         return Number((await engine.rows(counted, signal))[0]?.['n'] ?? 0)
       }
       const table =
-        source.format === 'parquet' && sameTypes(schema, inferred)
+        source.format === 'parquet' && source.hive === undefined && sameTypes(schema, inferred)
           ? await adoptParquet(store, source.paths, schema, rowsOf)
           : await writeTable(engine, store, scan(source, schema), { progress: rowProgress(context), signal })
       const files: SourceDocument['files'][number][] = []

@@ -1,6 +1,7 @@
 /** The pipeline: which stages, in which order. */
 import type { PipelineConfig } from '../config/config.js'
 import type { StageKind } from '../pipeline/stage.js'
+import { TRANSFORMS } from '../transforms/catalog.js'
 import { evaluate } from './evaluate.js'
 import { extract } from './extract.js'
 import { pack } from './pack.js'
@@ -15,5 +16,9 @@ export const STAGES = ['extract', 'validate', 'transform', 'publish', 'pack', 't
 export type StageName = (typeof STAGES)[number]
 
 export function pipelineStages(resources: RunResources): readonly StageKind<PipelineConfig>[] {
-  return [extract, validate, transform, publish, pack, train, evaluate, register].map((stage) => stage(resources))
+  const stages = [extract, validate, transform, publish, pack, train, evaluate, register]
+  // what another version computes may differ in the last bit, or in what a transform means
+  const transforms = [...TRANSFORMS.values()].map(({ name, version }) => `${name}@${version}`).sort()
+  const engines = { ...resources.versions, transforms: transforms.join(' ') }
+  return stages.map((stage) => ({ ...stage(resources), engines }))
 }

@@ -14,7 +14,7 @@ import { openDuckDb } from '../etl/duckdb/engine.js'
 import type { Engine } from '../etl/engine.js'
 import { type ExecutionEvent, PipelineExecutor } from '../pipeline/executor.js'
 import type { StageExplanation } from '../pipeline/explain.js'
-import { type Home, openHome } from '../pipeline/home.js'
+import { type Home, openHome, readHome } from '../pipeline/home.js'
 import { foldRun, type RunState } from '../pipeline/state.js'
 import type { ModelRegistry } from '../registry/registry.js'
 import { openRegistry, registryFile } from '../registry/sqlite.js'
@@ -132,7 +132,7 @@ export async function runPipeline(
   const wanted = options.stages
   const plan = await planned(config, (path) => loaded.positionOf(path))
   options.onPlan?.(plan)
-  const home = await openHome(options.home, config.pipeline_name)
+  const home = await openHome(options.home, `pipeline ${config.pipeline_name}`)
   try {
     await clearSpills(home)
     const executor = executorOf(home, config)
@@ -162,7 +162,7 @@ export async function runPipeline(
 
 /** Goes on with a run that was killed, cancelled or failed, with the configuration recorded at its start. */
 export async function resumePipeline(run: string | undefined, options: RunOptions): Promise<RunOutcome> {
-  const home = await openHome(options.home, run ?? 'resume')
+  const home = await openHome(options.home, run === undefined ? 'resume' : `run ${run}`)
   try {
     await clearSpills(home)
     const runs = await home.journal.runs()
@@ -196,7 +196,7 @@ export async function resumePipeline(run: string | undefined, options: RunOption
 /** For each stage: whether `run` would do it again, and why. Runs nothing. */
 export async function explainPipeline(loaded: LoadedConfig, options: RunOptions): Promise<readonly StageExplanation[]> {
   const plan = await planned(loaded.config, (path) => loaded.positionOf(path))
-  const home = await openHome(options.home, 'explain')
+  const home = await readHome(options.home)
   try {
     return await withResources(loaded, plan, home, 'explain', (resources) =>
       executorOf(home, loaded.config).explain<PipelineConfig>(pipelineStages(resources), loaded.config, options.signal),

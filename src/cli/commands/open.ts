@@ -10,7 +10,7 @@ import { type Call, textOf } from '../verb.js'
 export async function run({ args, options, home, out }: Call): Promise<number> {
   const folder = homeFolder(home)
   const { state } = await findRun(folder, textOf(args[0]))
-  const store = await openArtifactStore(join(folder, 'artifacts'))
+  const store = await openArtifactStore(join(folder, 'artifacts'), { readOnly: true })
   try {
     const page = await writeRunPages(folder, store, state, [])
     out.document({ run: state.run, page })
