@@ -13,8 +13,13 @@ import pandas
 model, data, scored = sys.argv[1:]
 session = onnxruntime.InferenceSession(model)
 metadata = json.loads(session.get_modelmeta().custom_metadata_map["millrace"])
-read = pandas.read_parquet if data.endswith(".parquet") else lambda f: pandas.read_csv(f, dtype=str, keep_default_na=False)
-frame = read(data)
+if data.endswith(".parquet"):
+    frame = pandas.read_parquet(data)
+else:
+    with open(data, encoding="utf-8-sig") as file:
+        semicolons = file.readline().count(";")
+    separator = ";" if semicolons > 0 else ","
+    frame = pandas.read_csv(data, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
 ours = pandas.read_csv(scored, dtype=str, keep_default_na=False)
 
 feeds = {}
