@@ -32,20 +32,11 @@ export function parseRate(text: string): number {
 
 /** A size for people: decimal units, at most one digit after the point. 64_000_000_000 -> "64 GB". */
 export function formatSize(bytes: number): string {
-  return scaled(bytes, 'B')
-}
-
-/** A rate for people: 10_000_000_000 -> "10 Gbps". */
-export function formatRate(bitsPerSecond: number): string {
-  return scaled(bitsPerSecond, 'bps')
-}
-
-function scaled(value: number, unit: string): string {
   let power = 0
   // 999.95 would show as 1000.0, so it belongs to the next power
-  while (power < POWERS.length - 1 && Math.abs(value) / 1000 ** power >= 999.95) power++
-  const shown = (value / 1000 ** power).toFixed(power === 0 ? 0 : 1).replace(/\.0$/, '')
-  return `${shown} ${POWERS[power] ?? ''}${unit}`
+  while (power < POWERS.length - 1 && bytes / 1000 ** power >= 999.95) power++
+  const shown = (bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1).replace(/\.0$/, '')
+  return `${shown} ${POWERS[power] ?? ''}B`
 }
 
 function whole(value: number, text: string, rule: string): number {

@@ -73,7 +73,6 @@ export const ERRORS = {
   MR_EVALUATION_INPUT: ['labels, probabilities or weights given for scoring contradict each other', 1],
   MR_EVALUATION_NOT_FINITE: ['a model answered NaN or infinity', 1],
   MR_EVALUATION_COLUMN: ['a slice names a column that the data lacks', 2],
-  MR_EVALUATION_WEIGHTS: ['evaluation weights name a class that the data lacks, or are not numbers from 0 up', 2],
   MR_GATE_METRIC: ['the gate names a metric that the task does not have', 2],
   // plans and engines
   MR_PLAN_COLUMN_UNKNOWN: ['a plan refers to a column that its input does not have', 2],

@@ -59,18 +59,6 @@ describe('Batcher', () => {
     expect(scores((await first).values)).toEqual([1, 2])
   })
 
-  it('leaves out a request whose client went away', async () => {
-    const runs: number[] = []
-    const batcher = new Batcher(predictor, { onBatch: (n) => runs.push(n) })
-    const gone = new AbortController()
-    const lost = batcher.predict(rows(1), gone.signal)
-    const kept = batcher.predict(rows(2))
-    gone.abort()
-    await expect(lost).rejects.toMatchObject({ code: 'MR_CANCELLED' })
-    expect(scores((await kept).values)).toEqual([2])
-    expect(runs).toEqual([1])
-  })
-
   it('answers labels and probabilities of a cut request as of a whole one', async () => {
     await using classifier = await openPredictor(loanModel())
     const whole = await classifier.predict(loanRows())

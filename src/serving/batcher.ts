@@ -17,7 +17,6 @@ export interface BatcherOptions {
 
 interface Waiting {
   readonly batch: RecordBatch
-  readonly signal: AbortSignal | undefined
   /** Rows that were given to a run, and rows that came back. */
   taken: number
   done: number
@@ -58,9 +57,9 @@ export class Batcher {
 
   /**
    * Predictions of one request's rows. A request of more rows than a run may have goes in parts, between which other
-   * requests have their turn. Throws what the predictor throws, MR_SERVER_BUSY, MR_SERVER_STOPPING, MR_CANCELLED.
+   * requests have their turn. Throws what the predictor throws, MR_SERVER_BUSY, MR_SERVER_STOPPING.
    */
-  predict(batch: RecordBatch, signal?: AbortSignal): Promise<Predictions> {
+  predict(batch: RecordBatch): Promise<Predictions> {
     if (this.stopped) return Promise.reject(new MillraceError('MR_SERVER_STOPPING', 'the model is being closed'))
     if (this.rows > 0 && this.rows + batch.rows > this.maxQueue)
       return Promise.reject(
@@ -68,10 +67,10 @@ export class Batcher {
           retryable: true,
         }),
       )
-    if (batch.rows === 0) return this.predictor.predict(batch, signal)
+    if (batch.rows === 0) return this.predictor.predict(batch)
     this.rows += batch.rows
     return new Promise((resolve, reject) => {
-      this.queue.push({ batch, signal, taken: 0, done: 0, settled: false, parts: [], resolve, reject })
+      this.queue.push({ batch, taken: 0, done: 0, settled: false, parts: [], resolve, reject })
       this.schedule()
     })
   }
@@ -99,7 +98,6 @@ export class Batcher {
     let taken = 0
     for (; taken < queue.length && room > 0; taken++) {
       const request = queue[taken] as Waiting
-      if (request.signal?.aborted) this.settle(request, new MillraceError('MR_CANCELLED', 'the client went away'))
       if (request.settled) continue
       const left = request.batch.rows - request.taken
       // a request that fits into a run of its own is not cut

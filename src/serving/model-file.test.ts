@@ -8,6 +8,8 @@ import {
   StringStringEntryProtoSchema,
   TensorProto_DataLocation as DataLocation,
 } from '../core/onnx/onnx_pb.js'
+import { rankRows } from '../evaluate/ranking.js'
+import { chooseThreshold } from '../evaluate/threshold.js'
 import { readModelFile } from './model-file.js'
 
 /** The loan model with a change to its protobuf. */
@@ -34,6 +36,16 @@ describe('readModelFile', () => {
     expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/)
   })
 
+  it('takes every threshold that can be chosen, also the one that no probability reaches', () => {
+    const never = chooseThreshold(
+      'accuracy',
+      rankRows(Float32Array.of(1, 1, 0.2), (row) => row === 2),
+    ).value
+    expect(never).toBeGreaterThan(1)
+    for (const threshold of [0, 0.5, 1, never])
+      expect(readModelFile(loanModel({ metadata: { threshold } })).metadata.threshold).toBe(threshold)
+  })
+
   it.each([
     ['nothing', new Uint8Array()],
     ['text', new TextEncoder().encode('income,city\n1,Oslo\n')],
@@ -52,7 +64,8 @@ describe('readModelFile', () => {
     ['no classes', { task: { kind: 'classification', classes: [] } }, 'task.classes'],
     ['a positive class unknown', { task: { kind: 'classification', classes: ['a'], positive: 'b' } }, 'task.positive'],
     ['left-out columns that are no names', { leftOut: ['id', 7] }, 'leftOut[1] is not a text'],
-    ['a threshold of 2', { threshold: 2 }, 'threshold'],
+    ['a threshold above 2', { threshold: 2.1 }, 'threshold'],
+    ['a threshold below 0', { threshold: -0.1 }, 'threshold'],
     ['a seed of text', { seed: 'x' }, 'seed'],
   ])('refuses metadata with %s', (_, metadata, what) => {
     const bytes =

@@ -119,7 +119,7 @@ async function answer(
   model.acquire()
   try {
     const body = await make(model)
-    return reply.header('content-type', JSON_TYPE).header('millrace-model-version', model.version).send(body)
+    return reply.header('content-type', JSON_TYPE).header('millrace-model-version', model.versionHeader).send(body)
   } finally {
     model.release()
   }

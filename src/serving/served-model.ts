@@ -14,6 +14,8 @@ export class ServedModel {
   readonly reader: RowReader
   readonly batcher: Batcher
   readonly replies: ReplyWriter
+  /** The version as a header can carry it: percent-encoded UTF-8 where it is no plain text. */
+  readonly versionHeader: string
 
   private constructor(
     readonly name: string,
@@ -26,6 +28,8 @@ export class ServedModel {
     const { inputs, leftOut } = this.metadata
     this.reader = new RowReader(inputs, leftOut === undefined ? options : { ...options, leftOut })
     this.batcher = new Batcher(predictor, options)
+    // lone surrogates, which cannot be encoded, become U+FFFD on the way through UTF-8
+    this.versionHeader = encodeURIComponent(Buffer.from(version).toString())
     this.replies = new ReplyWriter(this.metadata, name, version)
   }
 

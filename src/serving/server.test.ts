@@ -51,9 +51,11 @@ afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close()
 })
 
-async function open(options: { token?: string; maxRows?: number; maxQueue?: number; body?: number } = {}) {
-  const models = await ServedModels.open({ sources: [join(folder, 'loan.onnx')], ...options })
-  const { token, body } = options
+async function open(
+  options: { file?: string; token?: string; maxRows?: number; maxQueue?: number; body?: number } = {},
+) {
+  const { file = join(folder, 'loan.onnx'), token, body } = options
+  const models = await ServedModels.open({ sources: [file], ...options })
   const server = buildServer({
     models,
     version: '9.9.9',
@@ -117,6 +119,19 @@ describe('routes', () => {
     expect((await get('/v2')).json()).toMatchObject({ name: 'millrace', version: '9.9.9' })
     expect((await get('/version')).body).toBe('9.9.9')
     for (const url of ['/ping', '/health']) expect((await get(url)).statusCode).toBe(200)
+  })
+
+  it.each([
+    ['7', '7'],
+    ['1.0-β', '1.0-%CE%B2'],
+    ['1.0\n', '1.0%0A'],
+    ['a\ud800', 'a%EF%BF%BD'],
+  ])('says its version in a header, whatever that is: %j', async (version, header) => {
+    const file = join(folder, 'version.onnx')
+    await writeFile(file, loanModel({ version }))
+    const { post } = await open({ file })
+    const answer = await post('/invocations', [row])
+    expect([answer.status, answer.headers['millrace-model-version']]).toEqual([200, header])
   })
 
   it.each<[string, string, unknown, number, string]>([
@@ -198,6 +213,51 @@ describe('routes', () => {
     for (const url of ['/metrics', '/v2', '/version', '/nothing']) expect((await get(url)).statusCode).toBe(401)
     for (const url of ['/ping', '/health', '/v2/health/live', '/v2/health/ready'])
       expect((await get(url)).statusCode).toBe(200)
+  })
+
+  it('without a token answers only to names of loopback, so that no web page can rebind its own', async () => {
+    const { post, get } = await open()
+    const status = async (host: string) => (await post('/invocations', [row], { host })).status
+    for (const host of ['localhost', 'LOCALHOST:8080', '127.0.0.1:8080', '127.1.2.3', '[::1]', '[::1]:8080'])
+      expect(await status(host), host).toBe(200)
+    for (const host of [
+      'evil.example',
+      'evil.example:8080',
+      'localhost.evil.example',
+      '127.0.0.1.evil.example',
+      '::1:80',
+    ])
+      expect(await status(host), host).toBe(421)
+    for (const host of ['10.0.0.1', '0.0.0.0', '[::2]', '[::1', 'localhost:x', '@127.0.0.1']) {
+      const answer = await post('/invocations', [row], { host })
+      expect([answer.status, Object.keys(answer.body as object)], host).toEqual([421, ['error']])
+    }
+    expect((await get('/metrics', { host: 'evil.example' })).statusCode).toBe(421)
+    const { post: withToken } = await open({ token: 'open sesame' })
+    const headers = { host: 'models.example', authorization: 'Bearer open sesame' }
+    expect((await withToken('/invocations', [row], headers)).status).toBe(200)
+  })
+
+  it('without a token refuses what a browser sends for a page of another origin, JSON as text/plain too', async () => {
+    const { post, app } = await open()
+    const from = async (origin: string, type: string) =>
+      (await post('/invocations', [row], { host: 'localhost:8080', origin, 'content-type': type })).status
+    for (const type of [
+      'application/json',
+      'text/plain',
+      'text/plain;charset=UTF-8',
+      'application/x-www-form-urlencoded',
+    ]) {
+      for (const origin of ['https://evil.example', 'null', 'http://localhost:3000', 'http://127.0.0.1:8080', ''])
+        expect(await from(origin, type), `${origin} ${type}`).toBe(403)
+      expect(await from('http://localhost:8080', type)).toBe(200)
+    }
+    const preflight = await app.inject({
+      method: 'OPTIONS',
+      url: '/invocations',
+      headers: { host: 'localhost:8080', origin: 'https://evil.example', 'access-control-request-method': 'POST' },
+    })
+    expect([preflight.statusCode, preflight.headers['access-control-allow-origin']]).toEqual([403, undefined])
   })
 
   it('gives every answer a request id, the client’s where it is harmless', async () => {
@@ -332,7 +392,8 @@ describe('startServer', () => {
     const { status, body } = await long
     expect([status, (body as { predictions: unknown[] }).predictions.length]).toEqual([200, 20_000])
     await stopped
-    await expect(send(agent, `${server.address}/ping`)).rejects.toThrow(/ECONNREFUSED/)
+    // a new agent: the old one may hold a connection that it does not yet know to be closed
+    await expect(send(new Agent(), `${server.address}/ping`)).rejects.toThrow(/ECONNREFUSED/)
   })
 
   it('cuts a client that sends its headers too slowly', { timeout: 20_000 }, async () => {

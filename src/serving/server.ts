@@ -1,9 +1,9 @@
 /** The prediction server: limits, token, errors and draining around the routes. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { isIP } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { MillraceError } from '../core/errors.js'
 import { answerTo } from './answers.js'
+import { addHostCheck, isLoopback } from './host-check.js'
 import { ServerMetrics } from './metrics.js'
 import type { ServedModels, ServerLog } from './models.js'
 import { addRoutes, OPEN_ROUTES } from './routes.js'
@@ -20,7 +20,10 @@ export interface ServerOptions {
   readonly models: ServedModels
   /** Shown by /version and /v2. */
   readonly version: string
-  /** Requests, except for health, must bring it as `Authorization: Bearer`. */
+  /**
+   * Requests, except for health, must bring it as `Authorization: Bearer`. Without one the server answers only to names
+   * of loopback, and no web page of another origin.
+   */
   readonly token?: string
   readonly limits?: ServerLimits
   readonly logger?: ServerLog
@@ -85,7 +88,8 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
     }
     done()
   })
-  if (token !== undefined) addToken(app, token)
+  if (token === undefined) addHostCheck(app)
+  else addToken(app, token)
 
   app.setErrorHandler((error, request, reply) => {
     const { status, message, fault } = answerTo(error, bodyLimit)
@@ -139,12 +143,6 @@ export async function startServer(
     await models.close()
   }
   return { address, app, stop: (deadlineMs = 10_000) => (stopping ??= stop(deadlineMs)) }
-}
-
-/** True where only this machine can connect. */
-export function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true
-  return isIP(host) === 4 && host.startsWith('127.')
 }
 
 /** Both sides are hashed first: equal lengths for the constant-time comparison, whatever was sent. */
