@@ -169,6 +169,29 @@ describe('validation page', () => {
       renderValidationPage(telco.validation, { pipeline: 'churn', source: 'telco.csv' }),
     ))
 
+  test('folds away the many rules that hold, never one that is broken', () => {
+    const rule = (i: number) => ({
+      id: `r${i}`,
+      rule: 'required_columns' as const,
+      expectation: `rule ${i}`,
+      severity: i === 3 ? ('drop' as const) : ('fail' as const),
+      passed: i !== 3,
+      violations: i === 3 ? 2 : 0,
+      examples: [],
+    })
+    const page = (n: number) =>
+      renderValidationPage(
+        { ...telco.validation, rules: Array.from({ length: n }, (_, i) => rule(i)) },
+        { pipeline: 'p' },
+      )
+    expect(page(15)).not.toContain('<details')
+    const [shown = '', folded = ''] = page(40).split('<details>')
+    expect(words(shown)).toContain('rule 3')
+    expect(words(shown)).not.toContain('rule 4')
+    expect(words(folded)).toContain('39 rules that hold on every row')
+    expect(words(folded)).toContain('rule 39')
+  })
+
   test('says what stopped the data, in hostile words too', () => {
     const rules = [
       {

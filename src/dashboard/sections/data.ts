@@ -37,10 +37,14 @@ export function dataSection(data: RunPageData): Section | undefined {
   }
 }
 
+/** Of more rules than this, those that hold are folded away: a wide table has one for each column. */
+const MANY_RULES = 15
+
 /** The rules, what broke them, and where the rows that were taken out lie. */
 export function rules(validation: ValidationDocument, quarantine?: string): Content {
   const total = validation.rules.length
-  const broken = validation.rules.filter((r) => r.violations > 0 || !r.passed).length
+  const isBroken = (r: RuleResult): boolean => r.violations > 0 || !r.passed
+  const broken = validation.rules.filter(isBroken).length
   if (total === 0) return [markup`<p class="muted">The file asks for none.</p>`, quarantined(validation, quarantine)]
   const columns: Column<RuleResult>[] = [
     { title: 'Rule', kind: 'text', cell: (r) => name(r.expectation, 120) },
@@ -61,7 +65,17 @@ export function rules(validation: ValidationDocument, quarantine?: string): Cont
         : `All ${count(total)} hold on every row.`
   return [
     markup`<p class="muted">${said}</p>`,
-    table('Validation rules', columns, validation.rules, { sortable: true }),
+    total <= MANY_RULES
+      ? table('Validation rules', columns, validation.rules, { sortable: true })
+      : [
+          broken > 0 && table('Broken rules', columns, validation.rules.filter(isBroken), { sortable: true }),
+          markup`<details><summary>${count(total - broken)} rules that hold on every row</summary>${table(
+            'Rules that hold',
+            columns.slice(0, 2),
+            validation.rules.filter((r) => !isBroken(r)),
+            { sortable: true },
+          )}</details>`,
+        ],
     quarantined(validation, quarantine),
   ]
 }
