@@ -199,9 +199,10 @@ class ScoredTable {
  */
 function rawTable(source: Source, schema: Schema, to: FileFormat | undefined): string {
   const names = schema.map(({ name }) => name)
-  if (source.format === 'json' && to === 'json') {
+  if (source.format === 'json' && to === 'json' && source.hive === undefined) {
     const types = names.map((name) => `${textLiteral(name)}: 'JSON'`)
-    return `read_json([${source.paths.map(pathLiteral).join(', ')}], format = 'auto', columns = {${types.join(', ')}})`
+    const paths = source.paths.map(pathLiteral).join(', ')
+    return `read_json([${paths}], format = 'auto', hive_partitioning = false, columns = {${types.join(', ')}})`
   }
   if (source.format === 'parquet' || to === 'csv') return reader(source, names)
   return `(${compile(scan(source, schema), duckdb)})`

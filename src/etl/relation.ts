@@ -10,6 +10,8 @@ export type FileFormat = 'csv' | 'json' | 'parquet'
 export interface Source {
   readonly format: FileFormat
   readonly paths: readonly string[]
+  /** Columns that folders called `column=value` below `root` give: see hive.ts. */
+  readonly hive?: { readonly root: string; readonly columns: readonly string[] }
   readonly csv?: {
     readonly delimiter?: string
     readonly quote?: string

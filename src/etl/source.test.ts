@@ -3,15 +3,16 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseRecords, sniff } from './csv-head.js'
+import { folderValue } from './hive.js'
 import { expandSource, formatOf } from './source.js'
 
 let root: string
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'millrace-source-'))
-  await mkdir(join(root, 'days', 'k=1'), { recursive: true })
+  await mkdir(join(root, 'days', 'k'), { recursive: true })
   await mkdir(join(root, 'mixed'))
   await mkdir(join(root, 'none'))
-  const files = ['days/b.csv', 'days/a.csv.gz', 'days/k=1/c.csv', 'days/.hidden.csv', 'days/_SUCCESS', 'days/notes.txt']
+  const files = ['days/b.csv', 'days/a.csv.gz', 'days/k/c.csv', 'days/.hidden.csv', 'days/_SUCCESS', 'days/notes.txt']
   for (const file of [...files, 'mixed/a.csv', 'mixed/a.json', 'odd[1]*.csv', 'noext', 't.tsv', 'Churn.csv'])
     await writeFile(join(root, file), 'a\n1\n')
 })
@@ -24,9 +25,9 @@ describe('expandSource', () => {
   it('finds a file, a folder, a pattern, always in the same order', async () => {
     expect(await paths('t.tsv')).toEqual(['t.tsv'])
     expect((await expandSource(join(root, 't.tsv'))).csv).toEqual({ delimiter: '\t' })
-    expect(await paths('days')).toEqual(['days/a.csv.gz', 'days/b.csv', 'days/k=1/c.csv'])
+    expect(await paths('days')).toEqual(['days/a.csv.gz', 'days/b.csv', 'days/k/c.csv'])
     expect(await paths('days/*.csv')).toEqual(['days/b.csv'])
-    expect(await paths('days/**/*.csv')).toEqual(['days/b.csv', 'days/k=1/c.csv'])
+    expect(await paths('days/**/*.csv')).toEqual(['days/b.csv', 'days/k/c.csv'])
     expect(await paths('days/?.csv*')).toEqual(['days/a.csv.gz', 'days/b.csv'])
     expect(await paths('odd[1]*.csv')).toEqual(['odd[1]*.csv'])
   })
@@ -47,6 +48,48 @@ describe('expandSource', () => {
   })
   it('refuses what is not a path', async () => {
     await expect(expandSource('s3://bucket/x.csv')).rejects.toMatchObject({ code: 'MR_SOURCE_SCHEME' })
+  })
+  describe('folders called column=value', () => {
+    const put = async (...files: string[]): Promise<string> => {
+      const folder = join(await mkdtemp(join(root, 'x=5,')), 'z=6')
+      for (const file of files) {
+        await mkdir(join(folder, file, '..'), { recursive: true })
+        await writeFile(join(folder, file), 'a\n1\n')
+      }
+      return folder
+    }
+    const hiveOf = async (location: string) => (await expandSource(location)).hive
+
+    it('give columns below the folder or pattern that was named, never above it', async () => {
+      const folder = await put('year=2024/k=a%2Fb/p.csv', 'year=2025/k=__HIVE_DEFAULT_PARTITION__/p.csv')
+      const { hive, paths } = await expandSource(folder)
+      expect(hive).toEqual({ root: folder, columns: ['year', 'k'] })
+      const values = (column: string) => paths.map((path) => hive && folderValue(hive, path, column))
+      expect(values('year')).toEqual(['2024', '2025'])
+      expect(values('k')).toEqual(['a/b', null])
+      expect((await hiveOf(join(folder, 'year=2024')))?.columns).toEqual(['k'])
+      expect((await hiveOf(join(folder, 'year=*', '*', '*.csv')))?.columns).toEqual(['year', 'k'])
+      expect((await hiveOf(join(folder, 'year=2024', '**', '*.csv')))?.columns).toEqual(['k'])
+      expect(await hiveOf(join(folder, 'year=2024', 'k=a%2Fb'))).toBeUndefined()
+      expect(await hiveOf(join(folder, 'year=2024', 'k=a%2Fb', 'p.csv'))).toBeUndefined()
+      expect(await hiveOf(await put('plain.csv', 'below/plain.csv'))).toBeUndefined()
+    })
+    it('are taken as they stand where they are no escapes', async () => {
+      const { hive, paths } = await expandSource(await put('k=100%/p.csv', 'k=b=c/p.csv', 'k=/p.csv'))
+      expect(paths.map((path) => hive && folderValue(hive, path, 'k'))).toEqual(['', '100%', 'b=c'])
+    })
+    it.each([
+      ['differ between files', ['k=1/p.csv', 'j=1/p.csv'], /j=1\/p\.csv \(j\), k=1\/p\.csv \(k\)/],
+      ['are there for some files only', ['p.csv', 'k=1/p.csv'], /p\.csv \(none\)/],
+      ['name a column twice', ['k=1/K=2/p.csv'], /twice/],
+      ['have no name', ['=1/p.csv'], /or none/],
+    ])('are refused where they %s', async (_, files, message) => {
+      const location = await put(...files)
+      await expect(expandSource(location)).rejects.toMatchObject({
+        code: 'MR_SOURCE_HEADER',
+        message: expect.stringMatching(message) as string,
+      })
+    })
   })
   it('tells formats from names', () => {
     const names = ['a.CSV', 'a.tsv.gz', 'a.ndjson.zst', 'a.parquet', 'a.parquet.gz', 'csv', 'a.gz', 'a.txt']

@@ -2,6 +2,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { MillraceError, nearest } from '../core/errors.js'
+import { folderColumns } from './hive.js'
 import type { FileFormat, Source } from './relation.js'
 
 const FORMATS: Readonly<Record<string, FileFormat>> = {
@@ -26,7 +27,7 @@ export function formatOf(path: string): FileFormat | undefined {
 
 /**
  * A file, a folder (all data files below it; names that begin with `.` or `_` are left out) or a pattern with `*`,
- * `**`, `?`. Files in the order of their paths' bytes; the format from their names. Throws MR_FILE_MISSING with the
+ * `**`, `?`. Folders called `column=value` below it, or below the pattern's fixed part, give columns. Files in the order of their paths' bytes; the format from their names. Throws MR_FILE_MISSING with the
  * nearest name beside it, MR_SOURCE_FORMAT where formats are unknown or mixed, MR_SOURCE_SCHEME for what is not a path.
  */
 export async function expandSource(location: string): Promise<Source> {
@@ -37,15 +38,17 @@ export async function expandSource(location: string): Promise<Source> {
     })
   const path = resolve(scheme === 'file' ? location.slice('file://'.length) : location)
   const found = await stat(path).catch(() => undefined)
-  const paths =
+  const { root, paths } =
     found === undefined
       ? await matching(path)
       : found.isDirectory()
-        ? (await filesBelow(path)).filter((file) => formatOf(file) !== undefined)
-        : [path]
+        ? { root: path, paths: (await filesBelow(path)).filter((file) => formatOf(file) !== undefined) }
+        : { root: dirname(path), paths: [path] }
   if (paths.length === 0)
     throw new MillraceError('MR_FILE_MISSING', `no data file below ${path}`, { hint: `names must end in ${KNOWN}` })
-  return { ...ofFormat(location, paths), paths: paths.sort(byBytes) }
+  paths.sort(byBytes)
+  const hive = folderColumns(root, paths)
+  return { ...ofFormat(location, paths), paths, ...(hive === undefined ? {} : { hive }) }
 }
 
 function ofFormat(location: string, paths: readonly string[]): Pick<Source, 'format' | 'csv'> {
@@ -69,8 +72,8 @@ function ofFormat(location: string, paths: readonly string[]): Pick<Source, 'for
 
 const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))
 
-/** Files that the pattern names, or MR_FILE_MISSING. */
-async function matching(pattern: string): Promise<string[]> {
+/** Files that the pattern names, and the folder that it fixes; or MR_FILE_MISSING. */
+async function matching(pattern: string): Promise<{ root: string; paths: string[] }> {
   if (!/[*?]/.test(pattern)) throw await missing(pattern)
   const parts = pattern.split(sep)
   const wild = parts.findIndex((part) => /[*?]/.test(part))
@@ -87,7 +90,7 @@ async function matching(pattern: string): Promise<string[]> {
   if ((await stat(root).catch(() => undefined)) === undefined) throw await missing(root)
   const files = (await filesBelow(root)).filter((file) => regex.test(file))
   if (files.length === 0) throw new MillraceError('MR_FILE_MISSING', `no file matches ${pattern}`)
-  return files
+  return { root, paths: files }
 }
 
 async function filesBelow(folder: string): Promise<string[]> {

@@ -7,6 +7,7 @@ import { sha256File } from '../core/files.js'
 import type { Field } from '../core/schema.js'
 import { aggregate } from '../etl/expr.js'
 import { aggregated, type FileFormat, scan, type Source } from '../etl/relation.js'
+import { folderValues } from '../etl/hive.js'
 import { expandSource } from '../etl/source.js'
 import type { StageKind } from '../pipeline/stage.js'
 import { putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
@@ -37,6 +38,8 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
       const source = await find(config)
       const hash = createHash('sha256').update(source.format)
       for (const path of source.paths) hash.update((await sha256File(path, signal)).digest)
+      // what folders say of their files' rows is content too
+      if (source.hive !== undefined) hash.update(JSON.stringify(folderValues(source, source.hive)))
       return hash.digest('hex')
     },
     async run(context) {

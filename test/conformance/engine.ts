@@ -26,6 +26,7 @@ import {
 } from '../../src/etl/relation.js'
 import { expandSource } from '../../src/etl/source.js'
 import { EXPRESSIONS } from './engine-expressions.js'
+import { foldersConformance } from './engine-folders.js'
 import { inferenceConformance } from './engine-inference.js'
 import { statisticsConformance } from './engine-statistics.js'
 
@@ -396,6 +397,7 @@ export function engineConformance(name: string, open: () => Promise<Engine>): vo
     })
 
     inferenceConformance(bench)
+    foldersConformance(bench)
     statisticsConformance(bench)
 
     it('refuses to work when closed', async () => {

@@ -12,6 +12,7 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { MillraceError } from '../../core/errors.js'
 import type { ColumnType, Field, Schema } from '../../core/schema.js'
 import { readHead, sniff } from '../csv-head.js'
+import { withoutOwn } from '../hive.js'
 import type { Source } from '../relation.js'
 import { BLANKS, identifier, MISSING_WORDS, pathLiteral, reader } from '../sql/duckdb.js'
 import { parquetSchema } from './parquet-schema.js'
@@ -32,19 +33,28 @@ export async function inferSchema(
 ): Promise<{ readonly source: Source; readonly schema: Schema }> {
   switch (source.format) {
     case 'parquet':
-      return { source, schema: await session.use((connection) => parquetSchema(connection, source), signal) }
+      return session.use(async (connection) => {
+        const files = await parquetSchema(connection, source)
+        const told = withoutOwn(source, namesOf(files))
+        return { source: told, schema: [...files, ...(await typesOf(connection, told, told.hive?.columns ?? []))] }
+      }, signal)
     case 'csv': {
       const found = await csvColumns(session, source, signal)
-      const schema = await session.use((connection) => typesOf(connection, found.source, found.names), signal)
-      return { source: found.source, schema }
+      const told = withoutOwn(found.source, found.names)
+      const names = [...found.names, ...(told.hive?.columns ?? [])]
+      return { source: told, schema: await session.use((connection) => typesOf(connection, told, names), signal) }
     }
     case 'json':
       return session.use(async (connection) => {
-        const names = await jsonColumns(connection, source)
-        return { source, schema: await typesOf(connection, source, names) }
+        const files = await jsonColumns(connection, source)
+        const told = withoutOwn(source, files)
+        const names = [...files, ...(told.hive?.columns ?? [])]
+        return { source: told, schema: await typesOf(connection, told, names) }
       }, signal)
   }
 }
+
+const namesOf = (schema: Schema): readonly string[] => schema.map(({ name }) => name)
 
 /** Delimiter, quote, header and names, the same in all files. */
 async function csvColumns(
@@ -161,6 +171,7 @@ async function jsonColumns(connection: DuckDBConnection, source: Source): Promis
  * in one pass. Values are tested as they stand, and trimmed only where that fails: most have no blanks around them.
  */
 async function typesOf(connection: DuckDBConnection, source: Source, names: readonly string[]): Promise<Schema> {
+  if (names.length === 0) return []
   const look = `(SELECT * FROM ${reader(source, names)} LIMIT ${FIRST_LOOK})`
   const first = await misfits(
     connection,

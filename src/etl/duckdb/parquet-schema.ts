@@ -8,11 +8,12 @@ import { identifier, reader } from '../sql/duckdb.js'
 const WHOLE = ['TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'UTINYINT', 'USMALLINT', 'UINTEGER']
 
 /**
- * Whole types are integers (those wider than 64 bits only if all their values fit, else numbers), decimals and floats
+ * Of the files' own columns, without what their folders give. Whole types are integers (those wider than 64 bits only if all their values fit, else numbers), decimals and floats
  * numbers, times of any unit timestamps in UTC, and lists, structs and the rest text. Bytes are refused, by name.
  */
 export async function parquetSchema(connection: DuckDBConnection, source: Source): Promise<Schema> {
-  const from = reader(source, [])
+  const { hive: _, ...files } = source
+  const from = reader(files, [])
   const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${from}`)
   const columns = described.getRows().map((row) => ({ name: String(row[0]), type: String(row[1]) }))
   const refused = columns.filter(({ type }) => type === 'BLOB')

@@ -56,7 +56,24 @@ const RELATIONS: Readonly<Record<string, Relation>> = {
     }),
     rowsBefore: [0, 1000],
   },
-  'scan-parquet-hive': scan({ format: 'parquet', paths: ['t/k=a/p.parquet', 't/k=b/p.parquet'] }, SCHEMA),
+  'scan-parquet-hive': scan(
+    {
+      format: 'parquet',
+      paths: ["t/k=it's/p.parquet", 't/k=__HIVE_DEFAULT_PARTITION__/p.parquet'],
+      hive: { root: 't', columns: ['k'] },
+    },
+    SCHEMA,
+    { rowNumber: 'row' },
+  ),
+  'scan-csv-hive': scan(
+    {
+      format: 'csv',
+      paths: ['t/k=a%2Fb/p.csv'],
+      csv: { ...csv, columns: csv.columns.filter((name) => name !== 'k') },
+      hive: { root: 't', columns: ['k'] },
+    },
+    SCHEMA,
+  ),
   'scan-csv': scan({ format: 'csv', paths: ['t.csv'], csv }, SCHEMA, { rowNumber: 'row' }),
   'scan-json': scan({ format: 'json', paths: ['t.jsonl'] }, SCHEMA),
   project: project(table, columns({ 'a "b"': call('add', col('x'), num(1)), select: col('k') })),

@@ -1,5 +1,6 @@
 /** DuckDB's SQL as tables (1.5). What its functions do otherwise than others was found by running them. */
 import type { ColumnType } from '../../core/schema.js'
+import { folderValue } from '../hive.js'
 import type { Relation, Source } from '../relation.js'
 import type { SqlDialect, StoredType } from './dialect.js'
 
@@ -163,23 +164,43 @@ export const MISSING_WORDS = ['na', 'n/a', 'nan', 'null', 'none', '?']
 function scanSql(relation: Relation & { kind: 'scan' }): string {
   const { source, schema, rowNumber } = relation
   const fields = schema.filter(({ name }) => name !== rowNumber)
-  const typed = fields.map(({ name, type }) => `  ${readValue(identifier(name), type, source)} AS ${identifier(name)}`)
+  const typed = fields.map(({ name, type }) => {
+    const isText = source.format !== 'parquet' || source.hive?.columns.includes(name) === true
+    return `  ${readValue(identifier(name), type, isText)} AS ${identifier(name)}`
+  })
   if (rowNumber !== undefined) typed.push(`  ${rowPosition(relation)} AS ${identifier(rowNumber)}`)
   return `SELECT\n${typed.join(',\n')}\nFROM ${reader(
     source,
     fields.map(({ name }) => name),
+    needsPath(relation),
   )}`
 }
 
-/** The table function that gives the raw columns. */
-export function reader(source: Source, columns: readonly string[]): string {
+/** The column of a row's file. Not DuckDB's own `filename`: a file's column of that name would hide it. */
+const PATH = '__millrace_path'
+
+/** What gives the raw columns: a table function, or a query of it where folders give columns too. */
+export function reader(source: Source, columns: readonly string[], withPath = false): string {
+  const { hive } = source
+  if (hive === undefined) return readFiles(source, columns, withPath)
+  const own = columns.filter((name) => !hive.columns.includes(name))
+  const values = hive.columns.map((name) => {
+    const branches = source.paths.map((path) => {
+      const value = folderValue(hive, path, name)
+      return `WHEN ${textLiteral(path)} THEN ${value === null ? 'NULL' : textLiteral(value)}`
+    })
+    return `CAST(CASE ${PATH} ${branches.join(' ')} END AS VARCHAR) AS ${identifier(name)}`
+  })
+  return `(SELECT *, ${values.join(', ')} FROM ${readFiles(source, own, true)})`
+}
+
+/** Folders called `x=5` are never DuckDB's to read: it takes them from anywhere in a path, and over the files' columns. */
+function readFiles(source: Source, columns: readonly string[], withPath: boolean): string {
   const paths = `[${source.paths.map(pathLiteral).join(', ')}]`
+  const common = `hive_partitioning = false${withPath ? `, filename = '${PATH}'` : ''}`
   switch (source.format) {
-    case 'parquet': {
-      const hive = source.paths.every((path) => /[\\/][^\\/=]+=[^\\/]*[\\/]/.test(path))
-      const options = source.paths.length > 1 ? ', union_by_name = true' : ''
-      return `read_parquet(${paths}, hive_partitioning = ${hive}${hive ? ', hive_types_autocast = false' : ''}${options})`
-    }
+    case 'parquet':
+      return `read_parquet(${paths}, ${common}${source.paths.length > 1 ? ', union_by_name = true' : ''})`
     case 'csv': {
       const { delimiter = ',', quote = '"', header = true } = source.csv ?? {}
       // all columns of the file, in its order, when it is known: a reader told fewer would shift them
@@ -188,19 +209,21 @@ export function reader(source: Source, columns: readonly string[]): string {
       return (
         `read_csv(${paths}, auto_detect = false, header = ${header}, delim = ${textLiteral(delimiter)}, ` +
         `quote = ${textLiteral(quote)}, escape = ${textLiteral(quote)}, strict_mode = true, null_padding = false, ` +
-        `columns = {${types.join(', ')}})`
+        `${common}, columns = {${types.join(', ')}})`
       )
     }
     case 'json': {
-      const types = columns.map((name) => `${textLiteral(name)}: 'VARCHAR'`)
-      return `read_json(${paths}, format = 'auto', records = true, columns = {${types.join(', ')}})`
+      // at least one is needed, also where only folders' columns are wanted
+      const names = columns.length === 0 ? ['__none'] : columns
+      const types = names.map((name) => `${textLiteral(name)}: 'VARCHAR'`)
+      return `read_json(${paths}, format = 'auto', records = true, ${common}, columns = {${types.join(', ')}})`
     }
   }
 }
 
 /** A raw column as the type that the schema says; what is missing, NaN and '' too, as NULL. */
-function readValue(column: string, type: ColumnType, source: Source): string {
-  if (source.format === 'parquet') {
+function readValue(column: string, type: ColumnType, isText: boolean): string {
+  if (!isText) {
     switch (type) {
       case 'number':
         return `nullif(CAST(${column} AS DOUBLE), CAST('NaN' AS DOUBLE))`
@@ -220,11 +243,17 @@ function readValue(column: string, type: ColumnType, source: Source): string {
   return type === 'number' ? `nullif(${value}, CAST('NaN' AS DOUBLE))` : value
 }
 
+/** True if a row's position is that in its file, after the rows of the files before. */
+function needsPath({ source, rowNumber, rowsBefore }: Relation & { kind: 'scan' }): boolean {
+  return source.format === 'parquet' && rowNumber !== undefined && source.paths.length > 1 && rowsBefore !== undefined
+}
+
 /** 0-based position in the whole source. */
-function rowPosition({ source, rowsBefore }: Relation & { kind: 'scan' }): string {
-  if (source.format !== 'parquet' || (source.paths.length > 1 && rowsBefore === undefined))
+function rowPosition(relation: Relation & { kind: 'scan' }): string {
+  const { source, rowsBefore } = relation
+  if (source.format !== 'parquet' || source.hive !== undefined || (source.paths.length > 1 && rowsBefore === undefined))
     return 'CAST(row_number() OVER () - 1 AS BIGINT)'
   if (source.paths.length === 1) return 'file_row_number'
   const branches = source.paths.map((path, i) => `WHEN ${textLiteral(path)} THEN ${rowsBefore?.[i] ?? 0}`)
-  return `CAST(file_row_number + CASE filename ${branches.join(' ')} END AS BIGINT)`
+  return `CAST(file_row_number + CASE ${PATH} ${branches.join(' ')} END AS BIGINT)`
 }

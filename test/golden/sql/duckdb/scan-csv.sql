@@ -7,4 +7,4 @@ SELECT
   coalesce(TRY_CAST("d" AS DATE), CAST(CASE WHEN NOT list_contains(['', 'na', 'n/a', 'nan', 'null', 'none', '?'], lower(trim("d", E' \t\n\r\f'))) THEN trim("d", E' \t\n\r\f') END AS DATE)) AS "d",
   coalesce(TRY_CAST("b" AS BOOLEAN), CAST(CASE WHEN NOT list_contains(['', 'na', 'n/a', 'nan', 'null', 'none', '?'], lower(trim("b", E' \t\n\r\f'))) THEN trim("b", E' \t\n\r\f') END AS BOOLEAN)) AS "b",
   CAST(row_number() OVER () - 1 AS BIGINT) AS "row"
-FROM read_csv(['t.csv'], auto_detect = false, header = true, delim = ';', quote = '"', escape = '"', strict_mode = true, null_padding = false, columns = {'id': 'VARCHAR', 'k': 'VARCHAR', 'x': 'VARCHAR', 's': 'VARCHAR', 't': 'VARCHAR', 'd': 'VARCHAR', 'b': 'VARCHAR'})
+FROM read_csv(['t.csv'], auto_detect = false, header = true, delim = ';', quote = '"', escape = '"', strict_mode = true, null_padding = false, hive_partitioning = false, columns = {'id': 'VARCHAR', 'k': 'VARCHAR', 'x': 'VARCHAR', 's': 'VARCHAR', 't': 'VARCHAR', 'd': 'VARCHAR', 'b': 'VARCHAR'})

@@ -1,0 +1,9 @@
+SELECT
+  coalesce(TRY_CAST("id" AS BIGINT), CAST(CASE WHEN NOT list_contains(['', 'na', 'n/a', 'nan', 'null', 'none', '?'], lower(trim("id", E' \t\n\r\f'))) THEN trim("id", E' \t\n\r\f') END AS BIGINT)) AS "id",
+  nullif("k", '') AS "k",
+  nullif(coalesce(TRY_CAST("x" AS DOUBLE), CAST(CASE WHEN NOT list_contains(['', 'na', 'n/a', 'nan', 'null', 'none', '?'], lower(trim("x", E' \t\n\r\f'))) THEN trim("x", E' \t\n\r\f') END AS DOUBLE)), CAST('NaN' AS DOUBLE)) AS "x",
+  nullif("s", '') AS "s",
+  coalesce(CAST(TRY_CAST("t" AS TIMESTAMPTZ) AS TIMESTAMP), CAST(CAST(CASE WHEN NOT list_contains(['', 'na', 'n/a', 'nan', 'null', 'none', '?'], lower(trim("t", E' \t\n\r\f'))) THEN trim("t", E' \t\n\r\f') END AS TIMESTAMPTZ) AS TIMESTAMP)) AS "t",
+  coalesce(TRY_CAST("d" AS DATE), CAST(CASE WHEN NOT list_contains(['', 'na', 'n/a', 'nan', 'null', 'none', '?'], lower(trim("d", E' \t\n\r\f'))) THEN trim("d", E' \t\n\r\f') END AS DATE)) AS "d",
+  coalesce(TRY_CAST("b" AS BOOLEAN), CAST(CASE WHEN NOT list_contains(['', 'na', 'n/a', 'nan', 'null', 'none', '?'], lower(trim("b", E' \t\n\r\f'))) THEN trim("b", E' \t\n\r\f') END AS BOOLEAN)) AS "b"
+FROM (SELECT *, CAST(CASE __millrace_path WHEN 't/k=a%2Fb/p.csv' THEN 'a/b' END AS VARCHAR) AS "k" FROM read_csv(['t/k=a%2Fb/p.csv'], auto_detect = false, header = true, delim = ';', quote = '"', escape = '"', strict_mode = true, null_padding = false, hive_partitioning = false, filename = '__millrace_path', columns = {'id': 'VARCHAR', 'x': 'VARCHAR', 's': 'VARCHAR', 't': 'VARCHAR', 'd': 'VARCHAR', 'b': 'VARCHAR'}))
