@@ -44,7 +44,6 @@ export async function gatherRunPage(
     training: await read<TrainingDocument>('train', 'report'),
     evaluation,
     registration,
-    model: model === undefined ? undefined : await metadataOf(store, model),
     source: source?.files.map(({ path }) => path).join(', '),
     sampleRow: await read<Readonly<Record<string, string | number | boolean | null>>>('evaluate', 'sample'),
     error:
@@ -107,9 +106,4 @@ function evaluationOf(
   if (scored === undefined) return undefined
   const gate = registration?.gate ?? { passed: false, metric: '', value: 0, reasons: ['the gate has not decided yet'] }
   return { ...scored, gate }
-}
-
-async function metadataOf(store: ArtifactStore, ref: ArtifactRef) {
-  const { readModelFile } = await import('../serving/model-file.js')
-  return readModelFile(await store.get(ref)).metadata
 }

@@ -2,7 +2,6 @@
 import type {
   EvaluationDocument,
   FeaturesDocument,
-  ModelMetadata,
   RegistrationDocument,
   TableDocument,
   TrainingDocument,
@@ -51,7 +50,6 @@ export interface RunPageData {
   readonly features?: FeaturesDocument
   readonly training?: TrainingDocument
   readonly evaluation?: EvaluationDocument
-  readonly model?: ModelMetadata
   readonly registration?: RegistrationDocument
   /** A row as a client would send it; fills the curl example. Only the model's inputs. */
   readonly sampleRow?: Readonly<Record<string, string | number | boolean | null>>

@@ -102,6 +102,20 @@ describe('bootstrap', () => {
     })
   })
 
+  it('compares models of more than 30 classes by what they have, and gives nothing by rank', async () => {
+    const [rows, k] = [120, 40]
+    const labels = Int32Array.from({ length: rows }, (_, i) => i % k)
+    const right = new Float32Array(rows * k)
+    for (let i = 0; i < rows; i++) right[i * k + labels[i]!] = 1
+    const question = {
+      ...{ labels, classes: Array.from({ length: k }, (_, c) => String(c)), replicates: 50, seed: 1 },
+      ...{ candidate: { probabilities: right }, champion: { probabilities: new Float32Array(rows * k).fill(1 / k) } },
+    }
+    expect((await compareClassifiers({ ...question, metric: 'accuracy' }))!.value).toBe(1 / k)
+    expect(await compareClassifiers({ ...question, metric: 'roc_auc' })).toBeUndefined()
+    await expect(compareClassifiers({ ...question, metric: 'rmse' })).rejects.toMatchObject({ code: 'MR_GATE_METRIC' })
+  })
+
   it('leaves the event loop free, and stops when told', async () => {
     const scorer = classificationScorer(twoNormals(10_000, new Rng(2)))
     const delay = monitorEventLoopDelay({ resolution: 1 })

@@ -41,7 +41,7 @@ test.each([
   ],
   [
     '07-end-to-end',
-    [/^success; roc_auc 0\.8\d+ .* reaches the minimum 0\.8$/m, /^threshold 0\.\d{3}: Yes with 0\.\d{3}$/m],
+    [/^success; ROC-AUC 0\.8\d+ .* reaches the minimum 0\.8$/m, /^threshold 0\.\d{3}: Yes with 0\.\d{3}$/m],
   ],
 ])('%s', async (name, lines) => {
   const { code, stdout, stderr } = await program(name)
