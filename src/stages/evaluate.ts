@@ -140,7 +140,7 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
             })
           : await evaluateRegression({
               ...common,
-              actual: Float64Array.from(test.labels),
+              actual: Float64Array.from(test.labels, (difference) => difference + (plan.targetMean ?? 0)),
               predicted: served.values,
               trainingMean: network.target?.mean ?? 0,
             })

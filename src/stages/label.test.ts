@@ -84,6 +84,10 @@ describe('findTask', () => {
     await expect(taskOf(values)).rejects.toThrow(words)
   })
 
+  test('a positive class of three', async () => {
+    await expect(taskOf(['a', 'b', 'c'], 'positive: b')).rejects.toThrow('only of two')
+  })
+
   test('a positive class that is none', async () => {
     await expect(taskOf(['a', 'b'], 'positive: c')).rejects.toMatchObject({
       code: 'MR_LABEL_POSITIVE',

@@ -29,9 +29,9 @@ export function labelText(label: string, type: ColumnType): Expr {
 
 export const labelMissing = (label: string): Expr => call('is_missing', col(label))
 
-/** The label as training takes it: class index (int32) or target (float32). */
+/** The label as features hold it: class index (int32), or the target itself, a double. */
 export function labelValue(label: string, type: ColumnType, task: Task): Expr {
-  if (task.kind === 'regression') return cast(cast(col(label), 'number'), 'float32')
+  if (task.kind === 'regression') return cast(col(label), 'number')
   return cast(position(labelText(label, type), task.classes), 'int32')
 }
 
@@ -125,7 +125,13 @@ export async function findTask(
         : `label: '${name}' is ${whole ? `'${classes[0]}'` : 'the same'} in every row; a model needs at least two classes`,
       { hint: 'check the label column and the validation rules that remove rows' },
     )
-  const positive = classes.length === 2 ? (config.positive ?? classes[1]) : config.positive
+  if (classes.length > 2 && config.positive !== undefined)
+    throw new MillraceError(
+      'MR_LABEL_POSITIVE',
+      `positive: '${name}' has ${classes.length} classes; only of two can one be the positive`,
+      { hint: 'remove positive from the file' },
+    )
+  const positive = config.positive ?? classes[1]
   if (positive !== undefined && !classes.includes(positive))
     throw new MillraceError('MR_LABEL_POSITIVE', `positive: '${positive}' is not a class of '${name}'`, {
       hint: `classes: ${classes.slice(0, 20).join(', ')}`,

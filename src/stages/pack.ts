@@ -2,6 +2,8 @@
 import { rm } from 'node:fs/promises'
 import type { PipelineConfig } from '../config/config.js'
 import type { TableDocument } from '../core/documents.js'
+import { call, col, num } from '../etl/expr.js'
+import { withColumns } from '../etl/relation.js'
 import { SPLITS } from '../etl/split.js'
 import type { StageKind } from '../pipeline/stage.js'
 import { type ShardLayout, ShardWriter } from '../train/shard-writer.js'
@@ -27,9 +29,13 @@ export function pack(resources: RunResources): StageKind<PipelineConfig> {
     async run(context) {
       const { inputs, store, signal } = context
       const table = await getJson<TableDocument>(store, inputs['transform']?.['features'])
-      const { plan, task } = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
+      const { plan, task, targetMean = 0 } = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
       const engine = await resources.engine()
-      const relation = await tableRelation(store, table)
+      const features = await tableRelation(store, table)
+      const relation =
+        task.kind === 'classification'
+          ? features
+          : withColumns(features, [{ name: LABEL, expr: call('sub', col(LABEL), num(targetMean)) }])
       const label = task.kind === 'classification' ? 'int32' : 'float32'
       const layout: ShardLayout = {
         numeric: plan.numeric,

@@ -16,8 +16,8 @@ import { col } from '../etl/expr.js'
 import { project } from '../etl/relation.js'
 import type { Artifacts, StageKind } from '../pipeline/stage.js'
 import { getJson, putJson, type RunResources } from './run-resources.js'
-import { rowProgress, tableRelation } from './tables.js'
-import { LABEL, type PlanDocument, SPLIT } from './transform.js'
+import { ROW, rowProgress, tableRelation } from './tables.js'
+import { ENTITY, LABEL, type PlanDocument, SPLIT } from './transform.js'
 
 /** `manifest.json` in data.output_path. Paths are relative to it. */
 export interface PublishedManifest {
@@ -26,6 +26,8 @@ export interface PublishedManifest {
   readonly schema: Schema
   readonly rows: number
   readonly partitionBy: readonly string[]
+  /** Columns that tell which row it is, and are no features: the row's position in the source, the entity. */
+  readonly keys: readonly string[]
   readonly files: readonly {
     readonly path: string
     readonly rows: number
@@ -48,16 +50,23 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
       const { label } = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
       const engine = await resources.engine()
       const relation = await tableRelation(store, table)
+      // the features' own names come first; ours give way
       const taken = new Set(table.schema.map(({ name }) => name.toLowerCase()))
-      const labelName = free(label.name, taken)
-      taken.add(labelName.toLowerCase())
-      const split = free('split', taken)
-      const names = table.schema
-        .filter(({ name }) => name !== '__row')
-        .map(({ name }) => ({
-          name: name === SPLIT ? split : name === LABEL ? labelName : name,
-          expr: col(name),
-        }))
+      const given = new Map<string, string>()
+      for (const [column, wanted] of [
+        [LABEL, label.name],
+        [SPLIT, 'split'],
+        [ROW, 'row'],
+        [ENTITY, config.entity ?? ''],
+      ] as const) {
+        if (!table.schema.some(({ name }) => name === column)) continue
+        const name = free(wanted, taken)
+        taken.add(name.toLowerCase())
+        given.set(column, name)
+      }
+      const names = table.schema.map(({ name }) => ({ name: given.get(name) ?? name, expr: col(name) }))
+      const split = given.get(SPLIT) ?? 'split'
+      const keys = [ROW, ENTITY].flatMap((column) => given.get(column) ?? [])
       const partitionBy = config.data.partition_by.length > 0 ? config.data.partition_by : [split]
       for (const column of partitionBy)
         if (!names.some(({ name }) => name === column))
@@ -97,6 +106,7 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
           schema: written.schema,
           rows: written.rows,
           partitionBy,
+          keys,
           files,
         }
         const text = `${JSON.stringify(manifest, null, 2)}\n`

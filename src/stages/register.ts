@@ -27,11 +27,11 @@ export function register(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'register',
     version: 1,
-    after: ['evaluate', 'transform', 'validate', 'extract'],
+    after: ['evaluate', 'publish', 'transform', 'validate', 'extract'],
     async stillThere(outputs, config, store) {
       const { version, model } = await getJson<RegistrationDocument>(store, outputs['registration'])
       const registry = await resources.registry()
-      const versions = await registry.versions(config.pipeline_name).catch(() => [])
+      const versions = await versionsOf(registry, config.pipeline_name)
       return versions.some((found) => found.version === version && found.model.digest === model.digest)
     },
     async run(context) {
@@ -63,18 +63,22 @@ export function register(resources: RunResources): StageKind<PipelineConfig> {
           ? decision
           : { ...decision, passed: false, reasons: [...decision.reasons, answer.because] }
 
-      const registered = await registry.register({
-        name,
-        model,
-        lineage: {
-          runId: resources.runId,
-          data: inputs['extract']?.['table']?.digest ?? '',
-          config: resources.configDigest,
-          evaluation: report,
-        },
-        metrics: Object.fromEntries(Object.entries(scored.metrics).map(([key, { value }]) => [key, value])),
-        tags: { version: config.version, gate: gate.passed ? 'passed' : 'refused' },
-      })
+      // the same bytes are the same model, whatever run made them
+      const same = (await versionsOf(registry, name)).find((version) => version.model.digest === model.digest)
+      const registered =
+        same ??
+        (await registry.register({
+          name,
+          model,
+          lineage: {
+            runId: resources.runId,
+            data: inputs['extract']?.['table']?.digest ?? '',
+            config: resources.configDigest,
+            evaluation: report,
+          },
+          metrics: Object.fromEntries(Object.entries(scored.metrics).map(([key, { value }]) => [key, value])),
+          tags: { version: config.version },
+        }))
       if (gate.passed && champion?.version !== registered.version)
         await registry.setAlias(name, CHAMPION, registered.version, `run ${resources.runId}: ${gate.reasons[0] ?? ''}`)
       for (const reason of gate.reasons) context.log(reason, gate.passed ? 'info' : 'warn')
@@ -90,12 +94,13 @@ export function register(resources: RunResources): StageKind<PipelineConfig> {
   }
 }
 
+/** All versions of a name; none where the registry does not know it yet. */
+async function versionsOf(registry: ModelRegistry, name: string): Promise<readonly ModelVersion[]> {
+  return (await registry.models()).includes(name) ? registry.versions(name) : []
+}
+
 async function championOf(registry: ModelRegistry, name: string): Promise<ModelVersion | undefined> {
-  const versions = await registry.versions(name).catch((error: unknown) => {
-    if (error instanceof MillraceError && error.code.startsWith('MR_MODEL_')) return []
-    throw error
-  })
-  return versions.find(({ aliases }) => aliases.includes(CHAMPION))
+  return (await versionsOf(registry, name)).find(({ aliases }) => aliases.includes(CHAMPION))
 }
 
 /** What comparing gave, or why the two cannot be compared. */

@@ -1,6 +1,6 @@
 /** The whole pipeline on a small table, as a library: what is cached, published, compared and promoted. */
 import { existsSync } from 'node:fs'
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -71,12 +71,14 @@ describe('runPipeline', () => {
   test('rows that break a rule are out of the features', async () => {
     const manifest = JSON.parse(await readFile(join(folder, 'out/manifest.json'), 'utf8')) as {
       readonly rows: number
+      readonly keys: readonly string[]
       readonly schema: readonly { readonly name: string }[]
       readonly files: readonly { readonly path: string }[]
     }
     expect(manifest.rows).toBe(600)
-    // the rows' own numbers, which validate had to keep, are no feature
-    expect(manifest.schema.map(({ name }) => name)).toEqual(['split', 'bought', 'x', 'colour'])
+    // the rows' own numbers, which validate had to keep, are keys, and no feature
+    expect(manifest.schema.map(({ name }) => name)).toEqual(['row', 'id', 'split', 'bought', 'x', 'colour'])
+    expect(manifest.keys).toEqual(['row', 'id'])
     for (const { path } of manifest.files) expect(existsSync(join(folder, 'out', path))).toBe(true)
   })
 
@@ -175,6 +177,44 @@ describe('runPipeline', () => {
     expect(damaged.state.stages.find(({ name }) => name === 'register')?.error?.code).toBe('MR_ARTIFACT_CORRUPT')
     expect((await registry.resolve('models:/small@champion')).version).toBe(champion.version)
     await registry.close()
+  })
+
+  test('a target that is large beside its spread keeps its digits', async () => {
+    const rng = new Rng(3)
+    const rows = Array.from({ length: 400 }, () => {
+      const x = rng.normal()
+      return [x, 40 * x + 5 * rng.normal()] as const
+    })
+    const rmse: number[] = []
+    for (const offset of [0, 1_700_000_000]) {
+      const at = join(folder, `offset-${offset}`)
+      await mkdir(at)
+      const lines = rows.map(([x, y]) => `${x.toFixed(6)},${(offset + y).toFixed(3)}`)
+      await writeFile(join(at, 'rows.csv'), `x,y\n${lines.join('\n')}\n`)
+      await writeFile(
+        join(at, 'pipeline.yaml'),
+        `pipeline_name: offset
+version: "1"
+label: y
+data: {source_path: rows.csv, output_path: out}
+training: {model_type: logistic_regression, max_epochs: 60, batch_size: 32, learning_rate: 0.05}
+evaluation: {bootstrap: 50}
+`,
+      )
+      const { state } = await runPipeline(loadConfig(join(at, 'pipeline.yaml')), { home: join(at, 'home') })
+      const digest = state.stages.find(({ name }) => name === 'evaluate')?.value?.['report']?.digest.slice(7) ?? ''
+      const report = join(at, 'home/artifacts/sha256', digest.slice(0, 2), digest)
+      const { metrics } = JSON.parse(await readFile(report, 'utf8')) as { metrics: { rmse: { value: number } } }
+      rmse.push(metrics.rmse.value)
+    }
+    expect(rmse[0]).toBeLessThan(8)
+    expect(Math.abs((rmse[1] ?? 0) - (rmse[0] ?? 0))).toBeLessThan(0.01)
+  })
+
+  test('the same bytes are the same version, whatever run made them', async () => {
+    const first = await run()
+    const again = await run('gate.minimum=0.55')
+    expect(again.registration?.version).toBe(first.registration?.version)
   })
 
   test('a label that does not exist: one error, nothing registered or published', async () => {

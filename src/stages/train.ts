@@ -29,7 +29,7 @@ export function train(resources: RunResources): StageKind<PipelineConfig> {
     async run(context) {
       const { config, inputs, store, signal } = context
       const manifest = await getJson<ShardManifest>(store, inputs['pack']?.['manifest'])
-      const { task, classCounts } = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
+      const { task, classCounts, targetMean = 0 } = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
       const { training } = config
       const isLogistic = training.model_type === 'logistic_regression'
       const network: NetworkSpec = {
@@ -103,7 +103,7 @@ export function train(resources: RunResources): StageKind<PipelineConfig> {
       const networkDocument: NetworkDocument = {
         network,
         ...(task.kind === 'regression'
-          ? { target: { mean: model.targetMean ?? 0, scale: model.targetScale ?? 1 } }
+          ? { target: { mean: targetMean + (model.targetMean ?? 0), scale: model.targetScale ?? 1 } }
           : {}),
       }
       return {

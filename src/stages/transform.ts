@@ -4,7 +4,7 @@ import type { FeaturesDocument, TableDocument } from '../core/documents.js'
 import { MillraceError, nearest } from '../core/errors.js'
 import type { Field, Schema, Task } from '../core/schema.js'
 import type { Engine } from '../etl/engine.js'
-import { aggregate, call, col, type Expr, text } from '../etl/expr.js'
+import { aggregate, call, cast, col, type Expr, text } from '../etl/expr.js'
 import { aggregated, filter, project, type Relation, withColumns } from '../etl/relation.js'
 import { type FittedSplit, fitSplit, splitExpression, SPLITS, type SplitName } from '../etl/split.js'
 import type { StageKind } from '../pipeline/stage.js'
@@ -17,6 +17,8 @@ import { isTableThere, ROW, rowProgress, tableRelation, writeTable } from './tab
 
 export const SPLIT = '__split'
 export const LABEL = '__label'
+/** The entity of a row, for those who join the published features to their own tables. */
+export const ENTITY = '__entity'
 
 /** All that later stages must know of the features: how they are made, of what, and for which rows. */
 export interface PlanDocument {
@@ -28,6 +30,11 @@ export interface PlanDocument {
   readonly counts: Readonly<Record<SplitName, number>>
   /** Classification: rows by split and class index. */
   readonly classCounts: Readonly<Record<SplitName, readonly number[]>>
+  /**
+   * Regression: mean of the training rows' targets. Shards hold the difference to it, since a float32 of a target that is
+   * large beside its spread (a time, an amount in cents) would lose the spread.
+   */
+  readonly targetMean?: number
 }
 
 /** Rows that have a label, with the split as `__split`. The same rows in the same order in every stage. */
@@ -97,6 +104,7 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
         store,
         project(rows, [
           { name: ROW, expr: col(ROW) },
+          ...(config.entity === undefined ? [] : [{ name: ENTITY, expr: col(config.entity) }]),
           { name: SPLIT, expr: col(SPLIT) },
           { name: LABEL, expr: labelValue(label.name, label.type, task) },
           ...numeric,
@@ -105,7 +113,16 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
         { progress: rowProgress(context), signal },
       )
       const inputFields = plan.columns.map(({ name, type }): Field => ({ name, type }))
-      const document: PlanDocument = { task, label, inputs: inputFields, plan, split, counts, classCounts }
+      const document: PlanDocument = {
+        task,
+        label,
+        inputs: inputFields,
+        plan,
+        split,
+        counts,
+        classCounts,
+        ...(task.kind === 'regression' ? { targetMean: await meanOf(engine, train, label.name, signal) } : {}),
+      }
       const report: FeaturesDocument = {
         label: label.name,
         task,
@@ -142,6 +159,11 @@ function stratumOf(label: Field, task: Task): Expr {
       hint: 'use split.method: hash, time or group',
     })
   return labelText(label.name, label.type)
+}
+
+async function meanOf(engine: Engine, rows: Relation, label: string, signal: AbortSignal): Promise<number> {
+  const found = await engine.statistics(rows, [{ name: label, expr: cast(col(label), 'number'), mean: true }], signal)
+  return found.get(label)?.mean ?? 0
 }
 
 function bySplit<T>(value: (split: SplitName) => T): Record<SplitName, T> {

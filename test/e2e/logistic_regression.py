@@ -25,7 +25,7 @@ for entry in manifest["files"]:
     part["split"] = entry["path"].split("split=")[1].split("/")[0]
     parts.append(part)
 frame = pandas.concat(parts)
-names = [c for c in frame.columns if c not in ("split", label)]
+names = [c for c in frame.columns if c not in ("split", label, *manifest["keys"])]
 categorical = [c for c in names if str(frame[c].dtype).lower().startswith("int")]
 numeric = [c for c in names if c not in categorical]
 train = frame["split"] == "train"
