@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { golden } from '../../test/golden.js'
 import { MillraceError } from '../core/errors.js'
 import type { PipelineConfig } from './config.js'
-import { fromYaml, loadConfig, requireLabel, resolvePath, toYaml } from './load.js'
+import { fromYaml, loadConfig, REDACTED, redact, requireLabel, resolvePath, toYaml } from './load.js'
 
 /** A file with exactly the keys of the configuration chapter. */
 const CHAPTER_FILE = readFileSync(new URL('../../test/golden/config/chapter.yaml', import.meta.url), 'utf8')
@@ -48,6 +48,69 @@ function faults(run: () => unknown): string[] {
 
 const load = (text: string, set: string[] = [], env: Record<string, string> = {}) =>
   loadConfig(file('p.yaml', text), { cwd: folder, set, env })
+
+describe('values from the environment', () => {
+  const env = { KEY: 's3cret', BATCH: '64', HOST: 'db', EMPTY: '', OUT: 'elsewhere' }
+  const text = `${MINIMAL}  batch_size: \${BATCH}
+deploy:
+  token: &token \${KEY}
+  "a.b": [plain, "postgres://u:\${KEY}@\${HOST:-local}/x", *token]
+  fallback: \${EMPTY:-nothing secret}
+  literal: $\${KEY}
+`
+
+  it('are known by their paths: whole, in part, in lists, by alias, of numbers; not defaults and literals', () => {
+    const { fromEnvironment } = load(text, [], env)
+    expect(fromEnvironment).toEqual([
+      ['training', 'batch_size'],
+      ['deploy', 'token'],
+      ['deploy', 'a.b', 1],
+      ['deploy', 'a.b', 2],
+    ])
+    expect(load(MINIMAL, [], env).fromEnvironment).toEqual([])
+  })
+
+  it('are those of the layer that counts', () => {
+    const layers = [file('under.yaml', text), file('over.yaml', 'deploy: {token: plain, more: "${KEY}"}\n')]
+    const { fromEnvironment } = loadConfig(layers, {
+      cwd: folder,
+      env,
+      set: ['data.output_path=${OUT}', 'deploy.more=1'],
+    })
+    expect(fromEnvironment).toEqual([
+      ['data', 'output_path'],
+      ['training', 'batch_size'],
+      ['deploy', 'a.b', 1],
+      ['deploy', 'a.b', 2],
+    ])
+  })
+
+  it('can be hidden from people, in a copy', () => {
+    const { config, fromEnvironment } = load(text, [], env)
+    const shown = redact(config, fromEnvironment)
+    expect(JSON.stringify(shown)).not.toContain('s3cret')
+    expect(toYaml(shown)).not.toContain('s3cret')
+    expect(shown.deploy).toEqual({
+      token: REDACTED,
+      'a.b': ['plain', REDACTED, REDACTED],
+      fallback: 'nothing secret',
+      literal: '${KEY}',
+    })
+    expect(shown).toEqual({
+      ...config,
+      training: { ...config.training, batch_size: REDACTED },
+      deploy: shown.deploy,
+    })
+    expect(config.deploy).toMatchObject({ token: 's3cret' })
+    expect(config.training.batch_size).toBe(64)
+    // of another configuration, or none: nothing to hide there
+    expect(redact({ a: 1, list: [1] }, [['b', 'c'], ['a', 'x'], [], ['list', 7], ['__proto__', 'polluted']])).toEqual({
+      a: 1,
+      list: [1],
+    })
+    expect({}).not.toHaveProperty('polluted')
+  })
+})
 
 describe('a file of the chapter', () => {
   it('loads with its values, the defaults, and round-trips', () => {

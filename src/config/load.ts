@@ -15,6 +15,8 @@ export interface LoadedConfig {
   readonly positionOf: (path: string | Path) => Position | undefined
   /** As given, the pipeline file first and its layers after it. */
   readonly files: readonly string[]
+  /** Paths of the values that variables of the environment gave, whole or in part: `redact` hides them. */
+  readonly fromEnvironment: readonly Path[]
   /** The folder of the pipeline file: what relative paths in it are relative to. */
   readonly folder: string
 }
@@ -52,6 +54,28 @@ export function toYaml(config: PipelineConfig): string {
   return stringify(config, escaped, { lineWidth: 0, aliasDuplicateObjects: false })
 }
 
+/** What `redact` puts for a value. */
+export const REDACTED = '***'
+
+/**
+ * A copy of a configuration for people to see, in which the values at `paths` are `***` whatever their type was. Paths
+ * that it does not have are passed over.
+ */
+export function redact<Config>(config: Config, paths: readonly Path[]): Config {
+  const copy = structuredClone(config)
+  for (const path of paths) {
+    const last = path.at(-1)
+    let node: unknown = copy
+    for (const step of path.slice(0, -1)) node = isNode(node) && Object.hasOwn(node, step) ? node[step] : undefined
+    if (last !== undefined && isNode(node) && Object.hasOwn(node, last)) node[last] = REDACTED
+  }
+  return copy
+}
+
+function isNode(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
 /** A path of the file as an absolute path; addresses (`s3://…`) stay as they are. */
 export function resolvePath(loaded: Pick<LoadedConfig, 'folder'>, path: string): string {
   if (/^file:\/\//i.test(path)) return fileURLToPath(path)
@@ -80,7 +104,8 @@ function load(
   const trees = [...parsed, ...overrides].map((part) => part.tree).filter((tree) => tree !== undefined)
   const [first, ...later] = trees
   const isReadable = parsed.every((part) => !part.broken) && first !== undefined
-  const result = isReadable ? validate(later.reduce(merge, first)) : undefined
+  const merged = isReadable ? later.reduce(merge, first) : undefined
+  const result = merged && validate(merged)
   const all = [...faults, ...(result?.faults ?? [])].sort(
     byPlace([...texts.map(({ file }) => file), ...(options.set ?? []).map(overridePlace)]),
   )
@@ -90,6 +115,7 @@ function load(
     config: deepFreeze(result.config),
     positionOf: (path) => places.value(typeof path === 'string' ? segments(path) : path),
     files: texts.map(({ file }) => file),
+    fromEnvironment: merged === undefined ? [] : environmentPaths(merged, []),
     folder,
   }
 }
@@ -136,6 +162,17 @@ function merge(under: Tree, over: Tree): Tree {
     entries.set(name, before ? { at: entry.at, value: merge(before.value, entry.value) } : entry)
   }
   return { kind: 'map', at: under.at, entries }
+}
+
+function environmentPaths(tree: Tree, path: Path): readonly Path[] {
+  switch (tree.kind) {
+    case 'scalar':
+      return tree.fromEnvironment === true ? [path] : []
+    case 'list':
+      return tree.items.flatMap((item, i) => environmentPaths(item, [...path, i]))
+    case 'map':
+      return [...tree.entries].flatMap(([name, { value }]) => environmentPaths(value, [...path, name]))
+  }
 }
 
 function together(faults: readonly MillraceError[]): MillraceError {

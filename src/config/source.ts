@@ -6,7 +6,14 @@ import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, Scalar
 import { MillraceError, type Position } from '../core/errors.js'
 
 export type Tree =
-  | { readonly kind: 'scalar'; readonly at: Position; readonly value: unknown; readonly source: string }
+  | {
+      readonly kind: 'scalar'
+      readonly at: Position
+      readonly value: unknown
+      readonly source: string
+      /** A variable of the environment gave it, or a part of it: it may be a secret. */
+      readonly fromEnvironment?: boolean
+    }
   | { readonly kind: 'list'; readonly at: Position; readonly items: readonly Tree[] }
   | { readonly kind: 'map'; readonly at: Position; readonly entries: ReadonlyMap<string, Entry> }
 
@@ -166,15 +173,16 @@ class TreeReader {
     const source = node.source ?? ''
     if (typeof node.value !== 'string' || !node.value.includes('${'))
       return { kind: 'scalar', at, value: node.value, source }
-    const text = this.expand(node.value, at)
+    const { text, fromEnvironment } = this.expand(node.value, at)
     // unquoted, `${N}` may stand for a number, true, false or null, as the plain text would
     const value = node.type === Scalar.PLAIN && text !== node.value ? plainValue(text) : text
-    return { kind: 'scalar', at, value, source: text }
+    return { kind: 'scalar', at, value, source: text, fromEnvironment }
   }
 
   /** One pass: what a variable holds is text, never looked into again. `$${` is a literal `${`. */
-  private expand(text: string, at: Position): string {
-    return text.replace(
+  private expand(written: string, at: Position): { text: string; fromEnvironment: boolean } {
+    let fromEnvironment = false
+    const text = written.replace(
       /\$\$(?=\{)|\$\{([^}]*)(\})?/g,
       (whole, inside: string | undefined, close: string | undefined) => {
         if (inside === undefined) return '$'
@@ -186,12 +194,16 @@ class TreeReader {
         const [, name = '', fallback] = match
         const value = this.env[name]
         // as in a shell, `:-` is for a variable that is unset or empty
-        if (value !== undefined && !(value === '' && fallback !== undefined)) return value
+        if (value !== undefined && !(value === '' && fallback !== undefined)) {
+          fromEnvironment = true
+          return value
+        }
         if (fallback !== undefined) return fallback
         this.fault(`the environment variable ${name} is not set`, at, `set it, or write \${${name}:-default}`)
         return whole
       },
     )
+    return { text, fromEnvironment }
   }
 
   private fault(message: string, at: Position, hint?: string): void {
