@@ -20,6 +20,7 @@ import type { ModelRegistry } from '../registry/registry.js'
 import { openRegistry, registryFile } from '../registry/sqlite.js'
 import { pipelineStages, type StageName } from './pipeline-stages.js'
 import { getJson, type RunResources } from './run-resources.js'
+import { requireSteps } from './step-faults.js'
 
 export interface RunOptions {
   /** Folder of the journal, the artifacts and the registry; made if absent. */
@@ -129,6 +130,7 @@ export async function runPipeline(
 ): Promise<RunOutcome> {
   const { config } = loaded
   requireLabel(loaded)
+  requireSteps(loaded)
   const wanted = options.stages
   const plan = await planned(config, (path) => loaded.positionOf(path))
   options.onPlan?.(plan)

@@ -59,6 +59,24 @@ export function parseSteps(column: ColumnSpec, defaults: StepDefaults): readonly
   return steps
 }
 
+/**
+ * Checks what can be told of a step before the data is seen: its name, and that its options are good for a column of some
+ * type that it takes. Throws MR_TRANSFORM_UNKNOWN or MR_TRANSFORM_OPTIONS.
+ */
+export function checkStep(spec: StepSpec, column: string): void {
+  const [name, given] = nameAndOptions(spec, column)
+  const transform = transformNamed(name, column)
+  let fault: unknown
+  for (const kind of transform.accepts)
+    try {
+      withPlace(column, name, () => transform.options(given, kind, { maxCategories: 100 }))
+      return
+    } catch (error) {
+      fault ??= error
+    }
+  throw fault
+}
+
 function nameAndOptions(spec: StepSpec, column: string): readonly [name: string, given: unknown] {
   if (typeof spec === 'string') return [spec, undefined]
   const entries = typeof spec === 'object' && spec !== null && !Array.isArray(spec) ? Object.entries(spec) : []

@@ -5,14 +5,14 @@ import { detectMachine, planForMachine, type Machine, type MachinePlan } from '.
 import { formatSize } from '../../config/units.js'
 import { MillraceError } from '../../core/errors.js'
 import { expandSource } from '../../etl/source.js'
-import { transformNamed } from '../../transforms/catalog.js'
+import { stepFaults } from '../../stages/step-faults.js'
 import { errorDocument, errorLines, printable, type Output } from '../output.js'
 import { listOf, type Call } from '../verb.js'
 
 /** 0: the file is right, whether or not this machine can run it; throws MR_CONFIG_INVALID with all faults. */
 export async function run({ args, options, out }: Call): Promise<number> {
   const loaded = loadConfig(listOf(args[0]), { set: listOf(options['set']) })
-  const faults = unknownSteps(loaded)
+  const faults = stepFaults(loaded)
   const [only, more] = faults
   if (only && !more) throw only
   if (more)
@@ -102,20 +102,4 @@ async function absent(loaded: LoadedConfig, plan: MachinePlan): Promise<Millrace
       found.push(new MillraceError(error.code, error.message, at === undefined ? hint : { at, ...hint }))
     }
   return found
-}
-
-function unknownSteps({ config, positionOf }: LoadedConfig): MillraceError[] {
-  return Object.entries(config.features.columns).flatMap(([column, steps]) =>
-    steps.flatMap((step, i) => {
-      try {
-        transformNamed(typeof step === 'string' ? step : (Object.keys(step)[0] ?? ''), column)
-        return []
-      } catch (error) {
-        if (!(error instanceof MillraceError)) throw error
-        const at = positionOf(['features', 'columns', column, i])
-        const hint = error.hint === undefined ? {} : { hint: error.hint }
-        return [new MillraceError(error.code, error.message, at === undefined ? hint : { at, ...hint })]
-      }
-    }),
-  )
 }
