@@ -107,6 +107,8 @@ export interface PipelineConfig {
     readonly initial_delay: number
     readonly backoff_factor: number
     readonly max_delay: number
+    /** Seconds that an attempt at a stage may take; none if absent. */
+    readonly timeout?: number
   }
   readonly monitoring: {
     readonly metrics_interval: number

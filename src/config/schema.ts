@@ -199,6 +199,11 @@ const retry = z.strictObject({
     2,
   ),
   max_delay: seconds('No delay is longer.').default(60),
+  timeout: key(
+    z.number().gt(0),
+    'a number of seconds above 0',
+    'An attempt at a stage may take no longer.',
+  ).exactOptional(),
 })
 
 const monitoring = z.strictObject({

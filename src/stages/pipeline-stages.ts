@@ -15,10 +15,15 @@ import { validate } from './validate.js'
 export const STAGES = ['extract', 'validate', 'transform', 'publish', 'pack', 'train', 'evaluate', 'register'] as const
 export type StageName = (typeof STAGES)[number]
 
-export function pipelineStages(resources: RunResources): readonly StageKind<PipelineConfig>[] {
+/** @param timeout seconds that an attempt at a stage may take; none if absent */
+export function pipelineStages(resources: RunResources, timeout?: number): readonly StageKind<PipelineConfig>[] {
   const stages = [extract, validate, transform, publish, pack, train, evaluate, register]
   // what another version computes may differ in the last bit, or in what a transform means
   const transforms = [...TRANSFORMS.values()].map(({ name, version }) => `${name}@${version}`).sort()
   const engines = { ...resources.versions, transforms: transforms.join(' ') }
-  return stages.map((stage) => ({ ...stage(resources), engines }))
+  return stages.map((stage) => ({
+    ...stage(resources),
+    engines,
+    ...(timeout === undefined ? {} : { timeout: timeout * 1000 }),
+  }))
 }

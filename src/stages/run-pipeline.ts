@@ -142,7 +142,7 @@ export async function runPipeline(
     const state = await withResources(loaded, plan, home, runId, (resources) =>
       executor.execute<PipelineConfig>({
         name: config.pipeline_name,
-        stages: pipelineStages(resources).filter(
+        stages: pipelineStages(resources, config.retry.timeout).filter(
           ({ name }) => wanted === undefined || wanted.some((one) => one === name),
         ),
         config,
@@ -183,7 +183,7 @@ export async function resumePipeline(run: string | undefined, options: RunOption
     const loaded = { config, folder: before?.folder ?? process.cwd() }
     const state = await withResources(loaded, plan, home, name, (resources) =>
       executorOf(home, config).resume<PipelineConfig>(name, {
-        stages: pipelineStages(resources).filter(({ name: stage }) => began.has(stage)),
+        stages: pipelineStages(resources, config.retry.timeout).filter(({ name: stage }) => began.has(stage)),
         versions: { node: process.versions.node, ...resources.versions },
         ...(options.signal === undefined ? {} : { signal: options.signal }),
         ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
