@@ -18,7 +18,10 @@ import { commandLine, shownPath } from './home.js'
 import { type Output, printable } from './output.js'
 import { gatherRunPage } from './page-data.js'
 
-/** `<home>/runs/<run>/index.html`, and `validation.html` and `validation.json` beside it once there is a report. */
+/** Where a run's page is. */
+export const runPage = (home: string, run: string): string => join(home, 'runs', run, 'index.html')
+
+/** Writes `runPage`, and `validation.html` and `validation.json` beside it once there is a report. */
 export async function writeRunPages(
   home: string,
   store: ArtifactStore,
@@ -42,7 +45,7 @@ export async function writeRunPages(
     )
     await writeFileAtomic(join(folder, 'validation.json'), `${JSON.stringify(data.validation, null, 2)}\n`)
   }
-  const page = join(folder, 'index.html')
+  const page = runPage(home, state.run)
   await writeFileAtomic(page, renderRunPage(data))
   return page
 }
@@ -130,15 +133,18 @@ async function sayVerdict(
     for (const reason of gate?.reasons ?? []) out.say(`  ${printable(reason)}`)
   const shown = `version ${version} of ${printable(name)}`
   const numbered = `models:/${name}/${version}`
-  if (gate?.passed !== true) {
-    out.say(out.style('red', `the gate says no: ${shown} is registered, not promoted`))
-    return numbered
-  }
   const registry = await openRegistry(registryFile(home))
   const champion = await registry
     .versions(name)
     .then((versions) => versions.find(({ aliases }) => aliases.includes('champion'))?.version)
     .finally(() => registry.close())
+  if (gate?.passed !== true) {
+    const stays = champion === undefined ? '' : `; version ${champion} stays champion`
+    const words =
+      champion === version ? `, but ${shown} is the champion and stays it` : `: ${shown} is not promoted${stays}`
+    out.say(out.style('red', `the gate says no${words}`))
+    return numbered
+  }
   if (champion === version) {
     out.say(out.style('green', `${shown} is the champion`))
     return `models:/${name}@champion`

@@ -28,7 +28,8 @@ export type Reason =
 
 export interface StageExplanation {
   readonly stage: string
-  readonly action: 'run' | 'cached'
+  /** perhaps: only what it depends on will run; if that gives the same outputs again, its own are taken from the journal. */
+  readonly action: 'run' | 'perhaps' | 'cached'
   /** cached: the run that did it. */
   readonly from?: string
   /** run: all that differs from the newest success, compared with that of run `since`. */
@@ -71,7 +72,8 @@ export async function explainStages<Config>(
       const outputs = await missingOutputs(last, store)
       reasons.push(outputs.length > 0 ? { kind: 'outputs-missing', outputs } : { kind: 'effects-gone' })
     }
-    explanations.push({ stage: name, action: 'run', reasons, ...(last === undefined ? {} : { since: last.run }) })
+    const action = reasons.every(({ kind }) => kind === 'upstream') ? 'perhaps' : 'run'
+    explanations.push({ stage: name, action, reasons, ...(last === undefined ? {} : { since: last.run }) })
   }
   return explanations
 }
@@ -137,6 +139,6 @@ export function formatReason(reason: Reason): string {
     case 'effects-gone':
       return 'what it made outside the store is no longer there'
     case 'upstream':
-      return `it depends on ${reason.stage}, which will run`
+      return `it depends on ${reason.stage}, which may give other outputs`
   }
 }

@@ -60,7 +60,15 @@ describe('a source of folders called column=value', () => {
       readonly schema: readonly { readonly name: string }[]
     }
     expect(manifest.rows).toBe(400)
-    expect(manifest.schema.map(({ name }) => name).sort()).toEqual(['bought', 'colour', 'split', 'x', 'year'])
+    expect(manifest.schema.map(({ name }) => name).sort()).toEqual([
+      'bought',
+      'colour',
+      'id',
+      'row',
+      'split',
+      'x',
+      'year',
+    ])
     expect(outcome.registration?.version).toBeGreaterThan(0)
   })
 

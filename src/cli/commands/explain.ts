@@ -27,7 +27,13 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
   out.document(shown)
   for (const { stage: name, action, from, reasons } of shown) {
     out.say(
-      `${name.padEnd(11)} ${action === 'cached' ? out.style('dim', `cached from run ${from}`) : out.style('bold', 'would run')}`,
+      `${name.padEnd(11)} ${
+        action === 'cached'
+          ? out.style('dim', `cached from run ${from}`)
+          : action === 'perhaps'
+            ? 'perhaps'
+            : out.style('bold', 'would run')
+      }`,
     )
     for (const reason of reasons) out.say(`${' '.repeat(12)}${printable(formatReason(reason))}`)
   }
