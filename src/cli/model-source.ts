@@ -12,8 +12,14 @@ import { commandLine, homeFolder, shownPath } from './home.js'
 /** The folder of a home's artifacts. */
 export const artifactFolder = (home: string): string => join(home, 'artifacts')
 
-/** The registry of a home that is there. Throws MR_MODEL_UNKNOWN where nothing was ever registered. */
-export async function existingRegistry(home: string | undefined): Promise<ModelRegistry> {
+/**
+ * The registry of a home that is there; `readOnly` also where nothing may be written. Throws MR_MODEL_UNKNOWN where
+ * nothing was ever registered.
+ */
+export async function existingRegistry(
+  home: string | undefined,
+  options: { readonly readOnly?: boolean } = {},
+): Promise<ModelRegistry> {
   const folder = homeFolder(home)
   const file = registryFile(folder)
   const there = await stat(file).catch(() => undefined)
@@ -24,7 +30,7 @@ export async function existingRegistry(home: string | undefined): Promise<ModelR
           ? 'millrace run FILE registers one; models of a file in another folder: --home FOLDER/.millrace'
           : `${commandLine(['run', 'FILE'], folder)} registers one`,
     })
-  return openRegistry(file)
+  return openRegistry(file, options)
 }
 
 export interface ModelSource {
@@ -33,9 +39,9 @@ export interface ModelSource {
   close(): Promise<void>
 }
 
-/** Registry and artifacts of a home; close both with `close`. */
+/** Registry and artifacts of a home, for reading; close both with `close`. */
 export async function openModelSource(home: string | undefined): Promise<ModelSource> {
-  const registry = await existingRegistry(home)
+  const registry = await existingRegistry(home, { readOnly: true })
   try {
     const store = await openArtifactStore(artifactFolder(homeFolder(home)), { readOnly: true })
     return {

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'libsql'
 import { MillraceError } from '../core/errors.js'
+import { openSnapshot, type Snapshot, stampOf } from './snapshot.js'
 
 /** 'MRrg': tells a registry from any other SQLite file. */
 const APPLICATION_ID = 0x4d527267
@@ -44,26 +45,36 @@ INSERT INTO revision VALUES (0);
 export type Value = string | number | null
 export type Row = Readonly<Record<string, Value>>
 
+export interface DatabaseOptions {
+  /** Milliseconds a call waits (and blocks) while another process writes; default 5,000. */
+  readonly busyTimeout?: number
+  /** Works where nothing may be written, and writes throw MR_FILE_ACCESS. */
+  readonly readOnly?: boolean
+}
+
 /** A connection whose statements are prepared once. All calls are synchronous and take microseconds, writes one sync. */
 export class RegistryDatabase {
   readonly #statements = new Map<string, Database.Statement>()
+  /** Stands for the file where SQLite can make nothing beside it. */
+  #snapshot: Snapshot | undefined
   #closed = false
 
   private constructor(
     readonly file: string,
-    readonly connection: Database.Database,
-    private readonly busyTimeout: number,
+    public connection: Database.Database,
+    private readonly options: Required<DatabaseOptions>,
   ) {}
 
   /** @throws MR_REGISTRY_CORRUPT, MR_REGISTRY_NEWER, MR_REGISTRY_BUSY, MR_FILE_ACCESS, MR_DISK_FULL */
-  static async open(file: string, busyTimeout = BUSY_TIMEOUT): Promise<RegistryDatabase> {
+  static async open(file: string, options: DatabaseOptions = {}): Promise<RegistryDatabase> {
+    const { busyTimeout = BUSY_TIMEOUT, readOnly = false } = options
     let connection: Database.Database
     try {
       connection = new Database(file, { timeout: busyTimeout })
     } catch (error) {
       throw explained(file, error)
     }
-    const database = new RegistryDatabase(file, connection, busyTimeout)
+    const database = new RegistryDatabase(file, connection, { busyTimeout, readOnly })
     // Changing to the write-ahead log does not wait for other openers, so it is tried again.
     for (let attempt = 1; ; attempt++) {
       try {
@@ -74,7 +85,12 @@ export class RegistryDatabase {
           await sleep(10 * attempt)
           continue
         }
-        connection.close()
+        const refused = error instanceof MillraceError && error.code === 'MR_FILE_ACCESS' && existsSync(file)
+        if (readOnly && refused && database.#snapshot === undefined) {
+          database.#takeSnapshot()
+          continue
+        }
+        database.#disconnect()
         throw error
       }
     }
@@ -82,12 +98,16 @@ export class RegistryDatabase {
 
   #prepareFile(): void {
     this.#guard(() => {
-      this.connection.exec(`PRAGMA busy_timeout = ${this.busyTimeout}`)
+      this.connection.exec(`PRAGMA busy_timeout = ${this.options.busyTimeout}`)
       this.#checkOwner()
-      this.connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
+      if (this.#snapshot !== undefined) return
+      // Setting it writes to the file, and it stays set.
+      if (this.all('PRAGMA journal_mode')[0]?.['journal_mode'] !== 'wal')
+        this.connection.exec('PRAGMA journal_mode = WAL')
+      this.connection.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
     })
     if (this.#number('PRAGMA user_version', 'user_version') === 0)
-      this.write(() => {
+      this.#transaction(() => {
         // Another process may have been first.
         if (this.#number('PRAGMA user_version', 'user_version') !== 0) return
         this.connection.exec(SCHEMA)
@@ -115,7 +135,10 @@ export class RegistryDatabase {
   /** The rows of a query. */
   all(sql: string, ...values: Value[]): readonly Row[] {
     // Values go in one array: libsql takes a lone null or object for a set of named parameters.
-    return this.#guard(() => this.#statement(sql).all(values) as Row[])
+    return this.#guard(() => {
+      this.#renewSnapshot()
+      return this.#statement(sql).all(values) as Row[]
+    })
   }
 
   run(sql: string, ...values: Value[]): void {
@@ -124,6 +147,12 @@ export class RegistryDatabase {
 
   /** One short transaction: the write lock is taken first, so what is read in it cannot change before the commit. */
   write<T>(work: () => T): T {
+    if (this.options.readOnly)
+      throw new MillraceError('MR_FILE_ACCESS', `the registry ${this.file} was opened for reading only`)
+    return this.#transaction(work)
+  }
+
+  #transaction<T>(work: () => T): T {
     return this.#guard(() => {
       this.connection.exec('BEGIN IMMEDIATE')
       try {
@@ -145,14 +174,33 @@ export class RegistryDatabase {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#statements.clear()
     try {
       this.connection.exec('PRAGMA busy_timeout = 0')
       this.connection.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all()
     } catch {
       // Another process is reading or writing: all is safe in the log, and that process folds it in later.
     }
-    this.connection.close()
+    this.#disconnect()
+  }
+
+  #disconnect(): void {
+    this.#statements.clear()
+    if (this.#snapshot === undefined) this.connection.close()
+    else this.#snapshot.close()
+  }
+
+  #takeSnapshot(): void {
+    this.#guard(() => {
+      const next = openSnapshot(this.file, this.options.busyTimeout)
+      this.#disconnect()
+      this.#snapshot = next
+      this.connection = next.connection
+    })
+  }
+
+  /** Who may only read still sees what others write. */
+  #renewSnapshot(): void {
+    if (this.#snapshot !== undefined && this.#snapshot.stamp !== stampOf(this.file)) this.#takeSnapshot()
   }
 
   #number(sql: string, column: string): number {
@@ -186,26 +234,41 @@ function corrupt(file: string, why: string, cause?: unknown): MillraceError {
   })
 }
 
+/** SQLite's primary result codes (https://sqlite.org/rescode.html): PERM, READONLY, IOERR, CANTOPEN, AUTH … */
+const RESULT: Readonly<Record<number, 'access' | 'corrupt' | 'busy' | 'full'>> = {
+  3: 'access',
+  8: 'access',
+  10: 'access',
+  14: 'access',
+  23: 'access',
+  11: 'corrupt',
+  26: 'corrupt',
+  5: 'busy',
+  6: 'busy',
+  13: 'full',
+}
+
 function explained(file: string, error: unknown): unknown {
-  const { code, message } = error as { code?: unknown; message?: unknown }
+  const { rawCode, message } = error as { rawCode?: unknown; message?: unknown }
   const text = String(message)
-  const name = typeof code === 'string' ? code : ''
+  // The low byte is SQLite's primary result code; libsql has names for some of the extended ones only.
+  const kind = typeof rawCode === 'number' ? RESULT[rawCode & 0xff] : undefined
   // Failure to open carries no code, only SQLite's number for it at the end of the text: 14.
-  if (/^SQLITE_(CANTOPEN|READONLY|PERM|AUTH|IOERR)/.test(name) || text.startsWith('ConnectionFailed')) {
+  if (kind === 'access' || text.startsWith('ConnectionFailed')) {
     const missing = existsSync(file) ? '' : ' (the file does not exist)'
     return new MillraceError('MR_FILE_ACCESS', `the registry ${file} cannot be opened or written${missing}: ${text}`, {
       hint: 'check that the folder exists and may be written, or give another with --home',
       cause: error,
     })
   }
-  if (/^SQLITE_(NOTADB|CORRUPT)/.test(name)) return corrupt(file, text, error)
-  if (/^SQLITE_(BUSY|LOCKED)/.test(name))
+  if (kind === 'corrupt') return corrupt(file, text, error)
+  if (kind === 'busy')
     return new MillraceError('MR_REGISTRY_BUSY', `another process keeps the registry ${file} locked`, {
       hint: 'try again; if it stays so, end the process that holds the file',
       retryable: true,
       cause: error,
     })
-  if (name.startsWith('SQLITE_FULL'))
+  if (kind === 'full')
     return new MillraceError('MR_DISK_FULL', `no space is left for the registry ${file}`, {
       hint: 'free some space and try again: nothing was half written',
       cause: error,

@@ -1,8 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import Database from 'libsql'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -106,6 +117,79 @@ describe('several processes', () => {
     other.close()
     expect((await registry.register(entry('churn', 'r'))).version).toBe(1)
     await registry.close()
+  })
+})
+
+describe('a folder that may not be written', () => {
+  const script = fileURLToPath(new URL('../../test/registry/reader.ts', import.meta.url))
+  // root may write everywhere
+  const stranger = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+
+  /** Gives what a process without the right to write sees at first, after `change`, and when it writes itself. */
+  async function seen(file: string, change: () => Promise<void>): Promise<unknown[]> {
+    const [home, temp] = [dirname(file), mkdtempSync(join(folder, 'temp-'))]
+    for (const path of [folder, temp]) chmodSync(path, 0o777)
+    const lock = (): void => {
+      for (const name of readdirSync(home)) chmodSync(join(home, name), 0o444)
+      chmodSync(home, 0o555)
+    }
+    lock()
+    const child = spawn(process.execPath, ['--import', 'tsx', script, file], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, TMPDIR: temp },
+      ...stranger,
+    })
+    const closed = once(child, 'close')
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    const next = async (): Promise<unknown> => JSON.parse(String((await lines.next()).value))
+    child.stdin.write('\n')
+    const before = await next()
+    chmodSync(home, 0o755)
+    for (const name of readdirSync(home)) chmodSync(join(home, name), 0o644)
+    await change()
+    lock()
+    child.stdin.write('\n')
+    const after = await next()
+    child.stdin.end()
+    const refusal = await next()
+    expect((await closed)[0]).toBe(0)
+    chmodSync(home, 0o755)
+    expect(readdirSync(temp).filter((name) => name.startsWith('millrace-'))).toEqual([])
+    return [before, after, refusal]
+  }
+
+  async function written(file: string): Promise<void> {
+    const registry = await openRegistry(file)
+    const { version } = await registry.register(entry('churn', `run-${Math.random()}`))
+    await registry.setAlias('churn', 'champion', version, '')
+    await registry.close()
+  }
+  const refused = { change: 'MR_FILE_ACCESS', writer: 'MR_FILE_ACCESS' }
+
+  it('is read, sees what others write, and refuses a change in words', async () => {
+    const file = join(mkdtempSync(join(folder, 'home #1 %3F-')), 'registry.db')
+    await written(file)
+    expect(await seen(file, () => written(file))).toEqual([
+      { versions: 1, champion: 1, revision: 2 },
+      { versions: 2, champion: 2, revision: 4 },
+      refused,
+    ])
+  })
+
+  it('is read with what a killed writer left in the log alone', async () => {
+    const file = join(mkdtempSync(join(folder, 'home-')), 'registry.db')
+    await written(file)
+    const child = writer(file, 'killed', 100_000)
+    const closed = once(child, 'close')
+    while (child.acknowledged.length < 3) await once(child.stdout!, 'data')
+    child.kill('SIGKILL')
+    await closed
+    expect(statSync(`${file}-wal`).size).toBeGreaterThan(0)
+    rmSync(`${file}-shm`)
+    const [before, after, refusal] = (await seen(file, () => written(file))) as { champion: number }[]
+    expect(before!.champion).toBeGreaterThanOrEqual(child.acknowledged.at(-1)!)
+    expect(after!.champion).toBeGreaterThan(before!.champion)
+    expect(refusal).toEqual(refused)
   })
 })
 

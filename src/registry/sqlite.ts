@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { ArtifactRef } from '../core/artifacts.js'
 import { MillraceError, nearest } from '../core/errors.js'
-import { RegistryDatabase, type Row } from './database.js'
+import { type DatabaseOptions, RegistryDatabase, type Row } from './database.js'
 import { checkAlias, checkModelName, parseModelUri } from './names.js'
 import type { AliasChange, ModelRegistry, ModelVersion } from './registry.js'
 
@@ -13,15 +13,12 @@ export const CHAMPION = 'champion'
 export const registryFile = (home: string): string => join(home, 'registry.db')
 
 /**
- * Opens or creates the registry in `file`; its folder must exist. `busyTimeout` is how many milliseconds a call waits
- * (and blocks) while another process writes.
+ * Opens or creates the registry in `file`; its folder must exist. With `readOnly` it also works where file and folder
+ * may not be written, and sees what others write meanwhile; what changes the registry then throws MR_FILE_ACCESS.
  * @throws MR_REGISTRY_CORRUPT, MR_REGISTRY_NEWER, MR_REGISTRY_BUSY, MR_FILE_ACCESS, MR_DISK_FULL
  */
-export async function openRegistry(
-  file: string,
-  options: { readonly busyTimeout?: number } = {},
-): Promise<ModelRegistry> {
-  return new SqliteRegistry(await RegistryDatabase.open(file, options.busyTimeout))
+export async function openRegistry(file: string, options: DatabaseOptions = {}): Promise<ModelRegistry> {
+  return new SqliteRegistry(await RegistryDatabase.open(file, options))
 }
 
 class SqliteRegistry implements ModelRegistry {

@@ -13,7 +13,8 @@ const TOLD_FIRST = ['roc_auc', 'average_precision', 'log_loss', 'accuracy', 'rms
 /** `models [NAME]`: all models, or the versions of one. */
 export async function run(call: Call): Promise<number> {
   const name = textOf(call.args[0])
-  return withRegistry(call, (registry) => (name === undefined ? all(call, registry) : one(call, registry, name)))
+  const show = (registry: ModelRegistry) => (name === undefined ? all(call, registry) : one(call, registry, name))
+  return withRegistry(call, show, { readOnly: true })
 }
 
 /** `models alias NAME ALIAS VERSION`. */
@@ -44,8 +45,12 @@ export async function rollback(call: Call): Promise<number> {
   })
 }
 
-async function withRegistry<T>(call: Call, work: (registry: ModelRegistry) => Promise<T>): Promise<T> {
-  const registry = await existingRegistry(call.home)
+async function withRegistry<T>(
+  call: Call,
+  work: (registry: ModelRegistry) => Promise<T>,
+  options: { readonly readOnly?: boolean } = {},
+): Promise<T> {
+  const registry = await existingRegistry(call.home, options)
   try {
     return await work(registry)
   } finally {
