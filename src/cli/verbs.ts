@@ -106,6 +106,7 @@ export const VERBS: readonly Verb[] = [
       ['--max-batch <rows>', 'the most rows of one run of the model (default 256)'],
       ['--unknown-columns <what>', 'columns that the model does not know: refuse (default) or ignore'],
       ['--poll <ms>', 'how often to look whether the alias has moved (default 250)'],
+      ['--drain-delay <ms>', 'how long it still accepts after Ctrl-C, not ready any more (default 250)'],
     ],
     examples: [
       ['millrace serve models:/churn@champion', 'on http://127.0.0.1:8080'],

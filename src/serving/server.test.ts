@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { Agent, request } from 'node:http'
+import { Agent, type IncomingHttpHeaders, request } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -396,6 +396,39 @@ describe('startServer', () => {
     await expect(send(new Agent(), `${server.address}/ping`)).rejects.toThrow(/ECONNREFUSED/)
   })
 
+  it('is not ready at once when it is stopped, and ends connections that are kept alive with an answer', async () => {
+    const server = await start(await models([join(folder, 'loan.onnx')]))
+    const { address } = server
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    closing.push(async () => agent.destroy())
+    expect((await send(agent, `${address}/v2/health/ready`)).headers.connection).toBe('keep-alive')
+    const stopped = server.stop()
+    const { status, headers } = await send(agent, `${address}/v2/health/ready`)
+    expect([status, headers.connection]).toEqual([503, 'close'])
+    expect((await send(agent, `${address}/invocations`, [row])).status).toBe(200)
+    await stopped
+  })
+
+  it.each([
+    ['signal', 250, 200],
+    ['closing of the listening socket', 60, 400],
+  ])('resets no connection that was opened around the %s', { timeout: 20_000 }, async (_, drainDelay, count) => {
+    const server = await start(await models([join(folder, 'loan.onnx')]), { limits: { drainDelay } })
+    const port = Number(new URL(server.address).port)
+    const ends: Promise<string>[] = []
+    let stopped: Promise<void> | undefined
+    for (let i = 0; i < count; i++) {
+      if (i === 100) stopped = server.stop()
+      ends.push(openAndAsk(port))
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    await stopped
+    const kinds = new Set(await Promise.all(ends))
+    kinds.delete('refused')
+    expect([...kinds]).toEqual(['answered'])
+    expect(await openAndAsk(port)).toBe('refused')
+  })
+
   it('cuts a client that sends its headers too slowly', { timeout: 20_000 }, async () => {
     const limits = { headersTimeout: 500, requestTimeout: 1000 }
     const { address } = await start(await models([join(folder, 'loan.onnx')]), { limits })
@@ -410,14 +443,40 @@ describe('startServer', () => {
   })
 })
 
-function send(agent: Agent, url: string, body?: unknown): Promise<{ status: number; body: unknown }> {
+/** What becomes of a new connection that sends its request a little after it was opened. */
+function openAndAsk(port: number): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    let [open, text, fault] = [false, '', 'closed']
+    socket.on('connect', () => {
+      open = true
+      setTimeout(() => socket.write('GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n'), 10)
+    })
+    socket.on('data', (data) => {
+      text += data.toString()
+      if (text.includes('9.9.9')) socket.end()
+    })
+    socket.on('error', ({ message }) => (fault = message))
+    socket.on('close', () => resolve(text.startsWith('HTTP/1.1 200') ? 'answered' : open ? fault : 'refused'))
+  })
+}
+
+interface Sent {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: unknown
+}
+
+function send(agent: Agent, url: string, body?: unknown): Promise<Sent> {
   return new Promise((resolve, reject) => {
     const call = request(url, { agent, method: body === undefined ? 'GET' : 'POST' }, (answer) => {
       let text = ''
       answer.setEncoding('utf8')
       answer.on('data', (chunk: string) => (text += chunk))
       answer.on('error', reject)
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: JSON.parse(text) as unknown }))
+      answer.on('end', () =>
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: JSON.parse(text) as unknown }),
+      )
     })
     call.on('error', reject)
     call.end(body === undefined ? undefined : JSON.stringify(body))

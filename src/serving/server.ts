@@ -1,5 +1,7 @@
 /** The prediction server: limits, token, errors and draining around the routes. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { Server } from 'node:net'
+import { setImmediate as afterPoll, setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { MillraceError } from '../core/errors.js'
 import { answerTo } from './answers.js'
@@ -14,6 +16,11 @@ export interface ServerLimits {
   /** Milliseconds until a request's headers, and all of the request, must be there; defaults 10,000 and 60,000. */
   readonly headersTimeout?: number
   readonly requestTimeout?: number
+  /**
+   * Milliseconds that a server that was told to stop is not ready but still accepts, so that whoever sends it requests
+   * can learn of it; default 250.
+   */
+  readonly drainDelay?: number
 }
 
 export interface ServerOptions {
@@ -33,11 +40,15 @@ export interface RunningServer {
   /** `http://host:port`. */
   readonly address: string
   readonly app: FastifyInstance
-  /** Stops accepting, answers what it has, then closes server and models; after `deadlineMs` (10,000) cuts what is left. */
+  /**
+   * Not ready at once; stops accepting after `drainDelay`, answers what it has, then closes server and models;
+   * `deadlineMs` (10,000) after the call cuts what is left.
+   */
   stop(deadlineMs?: number): Promise<void>
 }
 
 const BODY_LIMIT = 16 * 1024 * 1024
+const DRAIN_DELAY = 250
 
 /** The server without a socket; `app.inject` answers requests. `drain()` makes it not ready and ends connections. */
 export function buildServer(options: ServerOptions): { readonly app: FastifyInstance; readonly drain: () => void } {
@@ -135,6 +146,10 @@ export async function startServer(
       options.logger?.('warn', `cutting connections that were not done after ${deadlineMs} ms`)
       app.server.closeAllConnections()
     }, deadlineMs)
+    const delay = Math.min(options.limits?.drainDelay ?? DRAIN_DELAY, deadlineMs)
+    await sleep(delay)
+    await stopAccepting(app, Math.min(1_000, deadlineMs - delay))
+    for (let waited = 0; waited < delay && (await connections(app)) > 0; waited += 10) await sleep(10)
     // a connection whose last answer was under way is idle only afterwards
     const idle = setInterval(() => app.server.closeIdleConnections(), 20)
     await app.close()
@@ -144,6 +159,26 @@ export async function startServer(
   }
   return { address, app, stop: (deadlineMs = 10_000) => (stopping ??= stop(deadlineMs)) }
 }
+
+/**
+ * Closes the listening socket when no connection waits in the system's queue, which would be reset: Node takes one of
+ * them at each turn of its loop, so a turn that brought none has found the queue empty. Stops looking after `most` ms.
+ */
+async function stopAccepting(app: FastifyInstance, most: number): Promise<void> {
+  let accepted = true
+  const note = (): void => void (accepted = true)
+  app.server.on('connection', note)
+  for (const end = performance.now() + most; accepted && performance.now() <= end;) {
+    accepted = false
+    await afterPoll()
+  }
+  app.server.off('connection', note)
+  // node:http's close would also cut connections that were just made and have not sent their request yet
+  Server.prototype.close.call(app.server)
+}
+
+const connections = (app: FastifyInstance): Promise<number> =>
+  new Promise((resolve) => app.server.getConnections((_, count) => resolve(count)))
 
 /** Both sides are hashed first: equal lengths for the constant-time comparison, whatever was sent. */
 function addToken(app: FastifyInstance, token: string): void {

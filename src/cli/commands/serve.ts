@@ -18,6 +18,7 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
   const port = whole(options['port'], '--port', 0, 65_535) ?? 8080
   const maxBatch = whole(options['maxBatch'], '--max-batch', 1, 65_536)
   const pollMs = whole(options['poll'], '--poll', 10, 3_600_000)
+  const drainDelay = whole(options['drainDelay'], '--drain-delay', 0, 600_000)
   const host = textOf(options['host']) ?? '127.0.0.1'
   const unknownColumns = textOf(options['unknownColumns']) ?? 'refuse'
   if (unknownColumns !== 'refuse' && unknownColumns !== 'ignore')
@@ -45,6 +46,7 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
         host,
         port,
         logger: log,
+        ...(drainDelay === undefined ? {} : { limits: { drainDelay } }),
         ...(token === undefined ? {} : { token }),
       })
     } catch (error) {
@@ -56,7 +58,7 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
     out.say(`serving ${printable(names)} at ${server.address}`)
     out.document({ event: 'serving', address: server.address, models: served })
     await aborted(signal)
-    await server.stop(DRAIN_MS)
+    await server.stop((drainDelay ?? 0) + DRAIN_MS)
     return 0
   } finally {
     await source?.close()
