@@ -50,9 +50,9 @@ describe('RowReader', () => {
     ])
   })
 
-  it('reads null, and what one of several records lacks, as missing', () => {
+  it('reads null as missing', () => {
     const nothing = { income: null, children: null, 'owns home': null, city: null, since: null }
-    const batch = reader.read([nothing, row, { income: 5 }])
+    const batch = reader.read([nothing, row, { ...nothing, income: 5 }])
     const [income, children, home, city, since] = batch.columns
     expect(income).toEqual(Float64Array.of(NaN, 100, 5))
     expect([children, home]).toEqual([Float64Array.of(NaN, 1, NaN), Float64Array.of(NaN, 1, NaN)])
@@ -106,6 +106,18 @@ describe('RowReader', () => {
       [{ income: 1, children: 2, city: 'x' }],
       'MR_REQUEST_COLUMN',
       ['"owns home" (boolean), "since" (timestamp)'],
+    ],
+    [
+      'a column that one of several records lacks',
+      [row, row, { ...row, city: undefined }],
+      'MR_REQUEST_COLUMN',
+      ['column "city", row 2: the record lacks it', 'give null'],
+    ],
+    [
+      'a column under a wrong name in one of several records',
+      [row, JSON.parse(JSON.stringify({ ...row, city: undefined, City: 'Oslo' }))],
+      'MR_REQUEST_COLUMN',
+      ['"City"; did you mean "city"?'],
     ],
     [
       'a number in quotes',

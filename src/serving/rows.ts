@@ -89,29 +89,37 @@ export class RowReader {
     const records = value as Json[]
     const { schema, inherited } = this
     let known = 0
+    const absent: Field[] = []
+    let gap: MillraceError | undefined
     for (let r = 0; r < rows; r++) if (!isObject(records[r])) throw this.notRecord(records[r], r, where)
     const columns = schema.map((field) => {
       const { name } = field
       const guarded = inherited && name in Object.prototype
       const column = makeColumn(field, rows)
       let present = 0
+      let lacking = -1
       for (let r = 0; r < rows; r++) {
         const record = records[r] as Json
         const cell = guarded && !Object.hasOwn(record, name) ? undefined : record[name]
-        if (cell === undefined) setCell(column, r, null, field)
-        else {
+        if (cell === undefined) {
+          if (lacking < 0) lacking = r
+        } else {
           present++
           if (!setCell(column, r, cell, field)) throw wrong(field, r, cell)
         }
       }
       known += present
-      if (present === 0 && rows > 0) return undefined
+      if (lacking >= 0) {
+        if (present === 0) absent.push(field)
+        else gap ??= lacks(field, lacking)
+      }
       return column
     })
     // as many keys as known values: nothing unknown, without a look-up of each key
     if (!this.ignoreUnknown) this.checkUnknown(records, known)
-    if (columns.includes(undefined)) throw this.absent(schema.filter((_, i) => columns[i] === undefined))
-    return { schema, rows, columns: columns as Vector[] }
+    if (absent.length > 0) throw this.absent(absent)
+    if (gap !== undefined) throw gap
+    return { schema, rows, columns }
   }
 
   private checkUnknown(records: readonly Json[], known: number): void {
@@ -232,6 +240,14 @@ export function wrong({ name, type }: Field, row: number, value: unknown): Millr
   const shown =
     typeof value === 'number' && !Number.isFinite(value) ? 'a number too large for 64 bits' : shorten(show(value))
   return refuse('MR_REQUEST_VALUE', `column "${name}", row ${row}: ${shown} is not ${EXPECTED[type]} (type ${type})`)
+}
+
+/** A key that only some records have is as wrong as one that none has: a missing value is said with null. */
+function lacks({ name, type }: Field, row: number): MillraceError {
+  return refuse(
+    'MR_REQUEST_COLUMN',
+    `column "${name}", row ${row}: the record lacks it (type ${type}); give null where a value is missing`,
+  )
 }
 
 export function refuse(code: ErrorCode, message: string): MillraceError {

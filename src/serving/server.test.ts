@@ -75,6 +75,9 @@ async function open(
   return { ...server, models, post, get }
 }
 
+/** What curl, and what Python's urllib and others say where nobody tells them. */
+const UNTOLD = ['application/x-www-form-urlencoded', 'application/octet-stream', 'application/vnd.api+json']
+
 const near = (value: number) => expect.closeTo(value, 5) as number
 const yes = 1 / (1 + Math.exp(-4.5))
 
@@ -83,7 +86,7 @@ describe('routes', () => {
     const { post } = await open()
     const prediction = { prediction: 'yes', probability_no: near(1 - yes), probability_yes: near(yes) }
     for (const body of [[row], { dataframe_records: [row] }, { instances: [row] }, { inputs: [row] }])
-      for (const type of ['application/json', 'application/json; charset=utf-8', 'text/plain'])
+      for (const type of ['application/json', 'application/json; charset=utf-8', 'text/plain', ...UNTOLD])
         expect(await post('/invocations', body, { 'content-type': type })).toMatchObject({
           status: 200,
           body: { predictions: [prediction] },
@@ -148,7 +151,14 @@ describe('routes', () => {
       '/v2/models/loan/infer',
       { inputs: [...tensors(), { ...tensors()[0], name: 'incom' }] },
       400,
-      'did you mean "income"',
+      'the model has no column "incom"; did you mean "income"? its columns are',
+    ],
+    [
+      'a tensor like no column',
+      '/v2/models/loan/infer',
+      { inputs: [...tensors(), { ...tensors()[0], name: 'zz' }] },
+      400,
+      'the model has no column "zz"; its columns are',
     ],
     ['a wide tensor', '/v2/models/loan/infer', { inputs: tensors(1, [1, 2]) }, 400, '[N,1]'],
     ['a short tensor', '/v2/models/loan/infer', { inputs: tensors(1, [2, 1]) }, 400, '1 values for the shape'],
@@ -195,6 +205,18 @@ describe('routes', () => {
     expect(Object.keys(answer.body as object)).toEqual(['error'])
     expect(error).not.toMatch(/\.ts\b|node_modules|\n/)
   })
+
+  it.each(['text/csv', 'text/csv; charset=utf-8', 'multipart/form-data; boundary=x', 'application/xml'])(
+    'refuses a body of type %s, and says which it reads',
+    async (type) => {
+      const { post } = await open()
+      for (const url of ['/invocations', '/v2/models/loan/infer'])
+        expect(await post(url, 'income,children\n1,2\n', { 'content-type': type })).toMatchObject({
+          status: 415,
+          body: { error: expect.stringMatching(/is not read; send rows as application\/json/) as string },
+        })
+    },
+  )
 
   it('refuses compressed bodies, and rows that do not fit into the queue', async () => {
     const { post } = await open({ maxQueue: 2 })

@@ -49,6 +49,8 @@ export interface RunningServer {
 
 const BODY_LIMIT = 16 * 1024 * 1024
 const DRAIN_DELAY = 250
+/** What clients call JSON: also what curl, urllib and browsers say when nobody tells them. */
+const MAY_BE_JSON = /^$|[/+]json$|^text\/plain$|^application\/(x-www-form-urlencoded|octet-stream)$/
 
 /** The server without a socket; `app.inject` answers requests. `drain()` makes it not ready and ends connections. */
 export function buildServer(options: ServerOptions): { readonly app: FastifyInstance; readonly drain: () => void } {
@@ -95,6 +97,12 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
     const encoding = request.headers['content-encoding']
     if (encoding !== undefined && encoding !== 'identity') {
       reply.code(415).send({ error: `a body with Content-Encoding ${encoding} is not read; send it plain` })
+      return
+    }
+    const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() ?? ''
+    if (request.method === 'POST' && !MAY_BE_JSON.test(type)) {
+      const what = `a body of type ${JSON.stringify(type)} is not read; send rows as application/json`
+      reply.code(415).send({ error: `${what}, e.g. {"dataframe_records": [{"column": 1}]}` })
       return
     }
     done()
