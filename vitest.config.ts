@@ -5,6 +5,7 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['test/e2e/**', 'test/chaos/**', '**/node_modules/**'],
     pool: 'forks',
+    maxWorkers: '100%',
     isolate: false, // one process for many files: half the CPU is start-up and loading otherwise
     testTimeout: 30_000,
   },
