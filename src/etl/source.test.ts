@@ -46,6 +46,39 @@ describe('expandSource', () => {
     expect(error?.code).toBe(code)
     expect(error?.hint ?? '').toMatch(hint)
   })
+  describe('a folder that Millrace published', () => {
+    const publish = async (files: readonly unknown[], more: object = { format: 1, table: 't' }): Promise<string> => {
+      const folder = await mkdtemp(join(root, 'published-'))
+      await mkdir(join(folder, 'data-1', 'split=test'), { recursive: true })
+      await mkdir(join(folder, 'data-0'))
+      for (const file of ['data-1/split=test/part-0.json', 'data-0/old.json']) await writeFile(join(folder, file), '{}')
+      await writeFile(join(folder, 'manifest.json'), JSON.stringify({ ...more, files }))
+      return folder
+    }
+
+    it('is the files of its manifest, with the columns of their folders', async () => {
+      const folder = await publish([{ path: 'data-1/split=test/part-0.json', rows: 1 }])
+      expect(await expandSource(folder)).toEqual({
+        format: 'json',
+        paths: [join(folder, 'data-1/split=test/part-0.json')],
+        hive: { root: folder, columns: ['split'] },
+      })
+    })
+    it.each([
+      ['leads out', '../mixed/a.json', 'MR_FILE_OUTSIDE'],
+      ['leads out from the root', '/etc/hosts', 'MR_FILE_OUTSIDE'],
+      ['is not there', 'data-1/part-7.json', 'MR_FILE_MISSING'],
+    ])('is refused where a file %s', async (_, path, code) => {
+      await expect(expandSource(await publish([{ path }]))).rejects.toMatchObject({ code })
+    })
+    it('is not what has a manifest.json of something else', async () => {
+      const folder = await publish([{ path: 'data-1/part-7.json' }], { format: 2 })
+      await rm(join(folder, 'data-1'), { recursive: true })
+      expect((await expandSource(folder)).paths).toEqual(
+        ['data-0/old.json', 'manifest.json'].map((p) => join(folder, p)),
+      )
+    })
+  })
   it('refuses what is not a path', async () => {
     await expect(expandSource('s3://bucket/x.csv')).rejects.toMatchObject({ code: 'MR_SOURCE_SCHEME' })
   })

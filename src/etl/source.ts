@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { MillraceError, nearest } from '../core/errors.js'
 import { folderColumns } from './hive.js'
+import { publishedFiles } from './published.js'
 import type { FileFormat, Source } from './relation.js'
 
 const FORMATS: Readonly<Record<string, FileFormat>> = {
@@ -26,9 +27,11 @@ export function formatOf(path: string): FileFormat | undefined {
 }
 
 /**
- * A file, a folder (all data files below it; names that begin with `.` or `_` are left out) or a pattern with `*`,
- * `**`, `?`. Folders called `column=value` below it, or below the pattern's fixed part, give columns. Files in the order of their paths' bytes; the format from their names. Throws MR_FILE_MISSING with the
- * nearest name beside it, MR_SOURCE_FORMAT where formats are unknown or mixed, MR_SOURCE_SCHEME for what is not a path.
+ * A file, a folder (all data files below it; names that begin with `.` or `_` are left out; of one that Millrace
+ * published, the files of its manifest) or a pattern with `*`, `**`, `?`. Folders called `column=value` below it, or
+ * below the pattern's fixed part, give columns. Files in the order of their paths' bytes; the format from their names.
+ * Throws MR_FILE_MISSING with the nearest name beside it, MR_SOURCE_FORMAT where formats are unknown or mixed,
+ * MR_SOURCE_SCHEME for what is not a path.
  */
 export async function expandSource(location: string): Promise<Source> {
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(location)?.[1]
@@ -42,7 +45,7 @@ export async function expandSource(location: string): Promise<Source> {
     found === undefined
       ? await matching(path)
       : found.isDirectory()
-        ? { root: path, paths: (await filesBelow(path)).filter((file) => formatOf(file) !== undefined) }
+        ? { root: path, paths: (await publishedFiles(path)) ?? (await dataFilesBelow(path)) }
         : { root: dirname(path), paths: [path] }
   if (paths.length === 0)
     throw new MillraceError('MR_FILE_MISSING', `no data file below ${path}`, { hint: `names must end in ${KNOWN}` })
@@ -91,6 +94,10 @@ async function matching(pattern: string): Promise<{ root: string; paths: string[
   const files = (await filesBelow(root)).filter((file) => regex.test(file))
   if (files.length === 0) throw new MillraceError('MR_FILE_MISSING', `no file matches ${pattern}`)
   return { root, paths: files }
+}
+
+async function dataFilesBelow(folder: string): Promise<string[]> {
+  return (await filesBelow(folder)).filter((file) => formatOf(file) !== undefined)
 }
 
 async function filesBelow(folder: string): Promise<string[]> {

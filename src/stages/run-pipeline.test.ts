@@ -82,6 +82,22 @@ describe('runPipeline', () => {
     for (const { path } of manifest.files) expect(existsSync(join(folder, 'out', path))).toBe(true)
   })
 
+  test.each(['parquet', 'csv', 'json'])(
+    'a table published as %s is a source: its rows, with the split',
+    async (format) => {
+      const output = `out-${format}`
+      await run('pipeline_name=first', `data.output_path=${output}`, `data.file_format=${format}`)
+      const { state } = await run('pipeline_name=second', `data.source_path=${output}`, 'data.output_path=out-second')
+      expect(state.status).toBe('success')
+      const published = JSON.parse(await readFile(join(folder, 'out-second/manifest.json'), 'utf8')) as {
+        readonly rows: number
+        readonly schema: readonly { readonly name: string }[]
+      }
+      expect(published.rows).toBe(600)
+      expect(published.schema.map(({ name }) => name)).toContain('split_1')
+    },
+  )
+
   test('a published table that was damaged or removed is published again', async () => {
     const [data] = (await readdir(join(folder, 'out'))).filter((name) => name.startsWith('data-'))
     await rm(join(folder, 'out', data ?? ''), { recursive: true })
