@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'libsql'
 import { MillraceError } from '../core/errors.js'
+import { fileError } from '../core/files.js'
 import { openSnapshot, type Snapshot, stampOf } from './snapshot.js'
 
 /** 'MRrg': tells a registry from any other SQLite file. */
@@ -273,5 +274,5 @@ function explained(file: string, error: unknown): unknown {
       hint: 'free some space and try again: nothing was half written',
       cause: error,
     })
-  return error
+  return fileError(error, 'read the registry', file)
 }

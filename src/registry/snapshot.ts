@@ -27,7 +27,20 @@ export function stampOf(file: string): string {
 
 /** Opens what is committed in `file` now; throws as node:fs and SQLite do. */
 export function openSnapshot(file: string, busyTimeout: number): Snapshot {
-  const stamp = stampOf(file)
+  // Where somebody writes at this moment, what was copied may be of two moments.
+  for (let attempt = 1; ; attempt++) {
+    const stamp = stampOf(file)
+    try {
+      const snapshot = open(file, stamp, busyTimeout)
+      if (stampOf(file) === stamp || attempt === 20) return snapshot
+      snapshot.close()
+    } catch (error) {
+      if (stampOf(file) === stamp || attempt === 20) throw error
+    }
+  }
+}
+
+function open(file: string, stamp: string, busyTimeout: number): Snapshot {
   const log = statSync(`${file}-wal`, { throwIfNoEntry: false })
   if (log === undefined || log.size === 0) {
     const connection = new Database(`${pathToFileURL(file).href}?immutable=1`, { timeout: busyTimeout })
@@ -37,7 +50,7 @@ export function openSnapshot(file: string, busyTimeout: number): Snapshot {
   const remove = (): void => rmSync(folder, { recursive: true, force: true })
   try {
     const copy = join(folder, 'registry.db')
-    // The file first: what a checkpoint moves into it meanwhile is in the log as well.
+    // The file first: a log that grows meanwhile only holds more.
     for (const part of ['', '-wal']) {
       copyFileSync(`${file}${part}`, `${copy}${part}`)
       chmodSync(`${copy}${part}`, 0o600)
