@@ -9,6 +9,7 @@ import type {
   ValidationDocument,
 } from '../core/documents.js'
 import type { PipelineConfig } from '../config/config.js'
+import { redact } from '../config/load.js'
 import type { RunPageData } from '../dashboard/run-page-data.js'
 import type { RunState } from '../pipeline/state.js'
 import type { ScoredDocument } from '../stages/evaluate.js'
@@ -22,7 +23,7 @@ export async function gatherRunPage(
   machineNotes: readonly string[],
   toYaml: (config: PipelineConfig) => string,
 ): Promise<RunPageData> {
-  const config = state.config as PipelineConfig
+  const config = redact(state.config as PipelineConfig, state.secrets ?? [])
   const refOf = (stage: string, output: string): ArtifactRef | undefined => {
     const found = state.stages.find(({ name }) => name === stage)
     return found?.value?.[output] ?? found?.attachments?.[output]

@@ -35,6 +35,8 @@ export interface RunStarted extends Base {
   readonly argv: readonly string[]
   /** What relative paths of the configuration start from. */
   readonly folder?: string
+  /** Places in the configuration whose values are not for people's eyes. */
+  readonly secrets?: readonly (readonly (string | number)[])[]
   readonly force: boolean | readonly string[]
   readonly stages: readonly { readonly name: string; readonly version: number; readonly after: readonly string[] }[]
 }

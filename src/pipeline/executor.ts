@@ -62,6 +62,8 @@ export interface ExecuteOptions<Config> extends Common<Config> {
   readonly argv?: readonly string[]
   /** What relative paths of the configuration start from; recorded for `resume`. */
   readonly folder?: string
+  /** Places in the configuration whose values are not for people's eyes; recorded beside it. */
+  readonly secrets?: readonly (readonly (string | number)[])[]
 }
 
 export class PipelineExecutor {
@@ -100,6 +102,7 @@ export class PipelineExecutor {
       versions: options.versions ?? {},
       argv: options.argv ?? [],
       ...(options.folder === undefined ? {} : { folder: options.folder }),
+      ...(options.secrets === undefined ? {} : { secrets: options.secrets }),
       force,
       stages: order.map(({ name, version, after }) => ({ name, version, after })),
     }

@@ -46,6 +46,8 @@ export interface RunState {
   readonly versions: Readonly<Record<string, string>>
   readonly argv: readonly string[]
   readonly folder?: string
+  /** Places in `config` whose values are not for people's eyes. */
+  readonly secrets?: readonly (readonly (string | number)[])[]
   readonly force: boolean | readonly string[]
   /** In topological order. */
   readonly stages: readonly StageResult[]
@@ -188,6 +190,7 @@ function start(event: RunStarted): RunState {
     versions: event.versions,
     argv: event.argv,
     ...(event.folder === undefined ? {} : { folder: event.folder }),
+    ...(event.secrets === undefined ? {} : { secrets: event.secrets }),
     force: event.force,
     stages: event.stages.map(({ name, after }) => fresh(name, after)),
     logs: [],

@@ -149,6 +149,7 @@ export async function runPipeline(
         seed: config.seed,
         runId,
         folder: loaded.folder,
+        ...(loaded.fromEnvironment.length === 0 ? {} : { secrets: loaded.fromEnvironment }),
         versions: { node: process.versions.node, ...resources.versions },
         ...(options.force === undefined ? {} : { force: options.force }),
         ...(options.argv === undefined ? {} : { argv: options.argv }),
