@@ -104,9 +104,14 @@ export async function finishRun(out: Output, home: string, outcome: RunOutcome):
   if (failed?.error !== undefined) {
     const { code: errorCode, message, hint, at } = failed.error
     const known = errorCode in ERRORS ? (errorCode as ErrorCode) : 'MR_STAGE_FAILED'
-    const resume = `mend the cause, then: ${commandLine(['resume', state.run], home)}`
+    // `resume` goes on with the configuration of the run's start; what the file or its data got wrong is mended there, and
+    // a new run reads it and does again only what changed
+    const isOfFile = ERRORS[known][1] === 2
+    const next = isOfFile
+      ? 'then run it again; nothing that was done is lost'
+      : `then: ${commandLine(['resume', state.run], home)}`
     throw new MillraceError(known, `${failed.name}: ${message}`, {
-      hint: hint === undefined ? resume : `${hint}; then: ${commandLine(['resume', state.run], home)}`,
+      hint: `${hint ?? 'mend the cause'}; ${next}`,
       ...(at === undefined ? {} : { at }),
     })
   }
