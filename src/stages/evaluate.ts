@@ -6,6 +6,7 @@ import { MillraceError } from '../core/errors.js'
 import { MISSING_TIME, type Schema } from '../core/schema.js'
 import type { RecordBatch, Vector } from '../core/table.js'
 import { select } from '../etl/relation.js'
+import type { SplitName } from '../etl/split.js'
 import { type Evaluation, evaluateClassification, evaluateRegression, positiveIndex } from '../evaluate/evaluate.js'
 import { rankRows } from '../evaluate/ranking.js'
 import { classColumn } from '../evaluate/scorer.js'
@@ -22,6 +23,8 @@ import { inSplit, labelledRows, type PlanDocument } from './transform.js'
 
 /** Largest difference between the served file and the batch path: absolute for probabilities, else relative. */
 const PARITY_TOLERANCE = 1e-6
+/** Training rows are compared too while there are no more than this; validation and test rows always are. */
+const PARITY_TRAIN_ROWS = 1_000_000
 
 export type ScoredDocument = Evaluation & {
   readonly parity: { readonly rows: number; readonly maxDifference: number; readonly tolerance: number }
@@ -47,8 +50,7 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
       const parts: ModelParts = { plan, network, weights: await weightsOf(context, refs.weights) }
 
       const networkFile = buildNetworkFile(parts)
-      const packed = (split: 'validation' | 'test') =>
-        scorePacked(store, manifest, split, network.network, networkFile, signal)
+      const packed = (split: SplitName) => scorePacked(store, manifest, split, network.network, networkFile, signal)
       const validation = await packed('validation')
       const test = await packed('test')
       const rowWeights = weightOf(config, plan)
@@ -78,9 +80,10 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
       const columns = [...new Set([...plan.inputs.map(({ name }) => name), ...sliceColumns])]
       const slices = new Collector(sliceColumns)
       const predictor = await openPredictor(file, { threads: resources.threads })
-      const total = validation.scores.rows + test.scores.rows
+      const train = plan.counts.train <= PARITY_TRAIN_ROWS ? await packed('train') : undefined
+      const total = validation.scores.rows + test.scores.rows + (train?.scores.rows ?? 0)
       let done = 0
-      const raw = async (split: 'validation' | 'test', packedScores: Scores, collect: (batch: RecordBatch) => void) =>
+      const raw = async (split: SplitName, packedScores: Scores, collect: (batch: RecordBatch) => void) =>
         scoreRaw(
           predictor,
           engine.query(select(inSplit(rows, split), columns), signal).batches(signal),
@@ -98,11 +101,15 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
       let sample: SampleRow | undefined
       try {
         const isRelative = plan.task.kind === 'regression'
-        difference = largestDifference(
-          await raw('validation', validation.scores, () => undefined),
-          validation.scores,
-          isRelative,
-        )
+        difference = 0
+        for (const [split, { scores }] of [
+          ['validation', validation] as const,
+          ...(train ? [['train', train] as const] : []),
+        ])
+          difference = Math.max(
+            difference,
+            largestDifference(await raw(split, scores, () => undefined), scores, isRelative),
+          )
         served = await raw('test', test.scores, (batch) => {
           slices.add(batch)
           sample ??= sampleRow(batch, plan.inputs)
