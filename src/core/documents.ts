@@ -5,11 +5,11 @@
 import type { ArtifactRef } from './artifacts.js'
 import type { Schema, Task } from './schema.js'
 
-/** A table on disk: Parquet files in order, each with its digest. `path` is set for a file outside the store. */
+/** A table on disk: Parquet files in order, each with its digest. */
 export interface TableDocument {
   readonly schema: Schema
   readonly rows: number
-  readonly files: readonly { readonly ref: ArtifactRef; readonly rows: number; readonly path?: string }[]
+  readonly files: readonly { readonly ref: ArtifactRef; readonly rows: number }[]
 }
 
 export type Severity = 'warn' | 'drop' | 'fail'

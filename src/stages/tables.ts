@@ -14,7 +14,7 @@ export const ROW = '__row'
 
 /** A relation over the table's files in order, with the row's position as `__row`. */
 export async function tableRelation(store: ArtifactStore, table: TableDocument): Promise<Relation> {
-  const paths = await Promise.all(table.files.map(async ({ ref, path }) => path ?? store.path(ref)))
+  const paths = await Promise.all(table.files.map(({ ref }) => store.path(ref)))
   const own = table.schema.some(({ name }) => name === ROW)
   return scan({ format: 'parquet', paths }, table.schema, own ? {} : { rowNumber: ROW })
 }

@@ -99,15 +99,12 @@ describe('tables of scikit-learn', () => {
 })
 
 describe('tables that may not be bundled', () => {
-  test.each([
+  test.for([
     ['adult/adult.parquet', { label: 'income', metric: 'roc_auc', least: 0.905 }],
     ['bank_churn/Bank_Customer_Churn_Prediction.csv', { label: 'churn', metric: 'roc_auc', least: 0.835 }],
-  ])('%s', async (name, table) => {
+  ] as const)('%s', async ([name, table], { skip }) => {
     const file = join(SHARED, name)
-    if (!existsSync(file)) {
-      console.warn(`skipped: ${name} is not in ../shared/data beside the repository`)
-      return
-    }
+    skip(!existsSync(file), `${name} is not in ../shared/data beside the repository`)
     await wholeWay({ ...table, file })
   })
 })
