@@ -3,6 +3,26 @@
 export type FileFormat = 'parquet' | 'csv' | 'json'
 export type Compression = 'snappy' | 'zstd' | 'gzip' | 'none'
 export type Severity = 'warn' | 'drop' | 'fail'
+export type ColumnType = 'number' | 'integer' | 'boolean' | 'text' | 'timestamp' | 'date'
+
+/** `over` or `rows` says how far back; both durations are text such as 7d (units.ts). */
+export interface WindowConfig {
+  /** The column whose equal values make one history. */
+  readonly by: string
+  readonly of?: string
+  readonly compute: 'count' | 'sum' | 'mean' | 'min' | 'max' | 'lag'
+  readonly over?: string
+  readonly rows?: number
+  readonly delay?: string
+}
+
+/** What a decision costs, in any one unit. */
+export interface Costs {
+  readonly false_positive: number
+  readonly false_negative: number
+  readonly true_positive: number
+  readonly true_negative: number
+}
 
 /** Keys are spelled as in the file. Sizes and rates keep their text; units.ts reads them. */
 export interface PipelineConfig {
@@ -24,6 +44,8 @@ export interface PipelineConfig {
     readonly columns: Readonly<Record<string, readonly (string | Readonly<Record<string, unknown>>)[]>>
     /** Text columns keep this many values, the rest share one index. */
     readonly max_categories: number
+    /** New columns made of the earlier rows of the same entity, by name. */
+    readonly windows: Readonly<Record<string, WindowConfig>>
   }
   readonly split: {
     readonly method: 'hash' | 'stratified' | 'time' | 'group'
@@ -33,6 +55,11 @@ export interface PipelineConfig {
     /** group: the column whose rows stay together. */
     readonly group?: string
   }
+  readonly leak_check: {
+    readonly action: 'refuse' | 'warn'
+    /** Columns and checks whose findings are known and right. */
+    readonly allow: readonly string[]
+  }
   readonly gate: {
     readonly metric?: string
     readonly minimum?: number
@@ -41,7 +68,9 @@ export interface PipelineConfig {
   }
   readonly evaluation: {
     /** Two classes: a number, or what the threshold maximises on validation rows. */
-    readonly threshold: number | 'f1' | 'accuracy' | 'balanced_accuracy'
+    readonly threshold: number | 'f1' | 'accuracy' | 'balanced_accuracy' | { readonly cost: Costs }
+    /** How probabilities are corrected on validation rows. */
+    readonly calibration: 'none' | 'temperature' | 'isotonic'
     /** Columns by whose values the scores are given apart. */
     readonly slices: readonly string[]
     /** Weight of a row by its class in all scores, e.g. to restore the natural prevalence of a sample. */
@@ -56,17 +85,37 @@ export interface PipelineConfig {
     readonly file_format: FileFormat
     readonly compression: Compression
     readonly partition_by: readonly string[]
+    readonly write_mode: 'overwrite' | 'append'
+    /** What happens where files have other columns than the rest. */
+    readonly schema_drift: 'refuse' | 'fill'
+    readonly s3: { readonly endpoint?: string; readonly region?: string }
     readonly validation_rules: {
       readonly required_columns: readonly string[]
       readonly non_null_columns: readonly string[]
       /** What happens to rows with a null in non_null_columns. */
       readonly on_null: Severity
       readonly value_ranges: Readonly<Record<string, readonly [number, number]>>
-      readonly unique_columns: readonly string[]
+      /** A column, or columns that are unique together. */
+      readonly unique_columns: readonly (string | readonly string[])[]
+      readonly unique_order?: { readonly by: readonly string[]; readonly keep: 'first' | 'last' }
+      readonly types: Readonly<Record<string, ColumnType>>
+      readonly allowed_values: Readonly<Record<string, readonly (string | number | boolean)[]>>
+      readonly patterns: Readonly<Record<string, string>>
+      readonly comparisons: readonly {
+        readonly left: string
+        readonly is: '<' | '<=' | '=' | '!=' | '>=' | '>'
+        readonly right: string | number
+      }[]
+      /** Durations, by time column. */
+      readonly freshness: Readonly<Record<string, string>>
+      /** By rule (`patterns`) or by rule and column (`patterns.email`). */
+      readonly severity: Readonly<Record<string, Severity>>
+      /** Paths of Great Expectations suites. */
+      readonly expectations: readonly string[]
       readonly min_records: number
     }
     /** Types of columns where inference is not wanted. */
-    readonly schema: Readonly<Record<string, 'number' | 'integer' | 'boolean' | 'text' | 'timestamp' | 'date'>>
+    readonly schema: Readonly<Record<string, ColumnType>>
     readonly csv: { readonly delimiter?: string; readonly quote?: string; readonly header?: boolean }
     readonly engine: 'duckdb' | 'spark'
     readonly spark: { readonly remote?: string }

@@ -12,7 +12,13 @@ export interface CrossFault {
 }
 
 export function crossChecks(config: PipelineConfig): readonly CrossFault[] {
-  return [...splitChecks(config), ...columnChecks(config), ...rangeChecks(config), ...orderChecks(config)]
+  return [
+    ...splitChecks(config),
+    ...columnChecks(config),
+    ...windowChecks(config),
+    ...rangeChecks(config),
+    ...orderChecks(config),
+  ]
 }
 
 function* splitChecks({ split, timestamp }: PipelineConfig): Iterable<CrossFault> {
@@ -82,7 +88,10 @@ function* columnChecks({ label, entity, timestamp, split, features, data }: Pipe
   for (const [path, names] of [
     ...lists.slice(0, 2),
     ['data.partition_by', data.partition_by],
-    ['data.validation_rules.unique_columns', data.validation_rules.unique_columns],
+    [
+      'data.validation_rules.unique_columns',
+      data.validation_rules.unique_columns.map((names) => [names].flat().join(', ')),
+    ],
     ['data.validation_rules.required_columns', data.validation_rules.required_columns],
     ['data.validation_rules.non_null_columns', data.validation_rules.non_null_columns],
   ] as const) {
@@ -92,6 +101,43 @@ function* columnChecks({ label, entity, timestamp, split, features, data }: Pipe
         paths: [path],
         exact: [...path.split('.'), twice],
         message: `${path} names ${JSON.stringify(names[twice])} twice`,
+      }
+  }
+}
+
+function* windowChecks({ features, timestamp, label, entity, split }: PipelineConfig): Iterable<CrossFault> {
+  for (const [name, { of, compute, over, rows, delay }] of Object.entries(features.windows)) {
+    const place = { paths: ['features.windows'], exact: ['features', 'windows', name] } as const
+    const called = `features.windows.${name}`
+    if (timestamp === undefined)
+      yield {
+        ...place,
+        message: `${called} looks at earlier rows, so timestamp is required: the column that says when a row happened`,
+      }
+    if (name === label || name === entity || name === timestamp)
+      yield {
+        ...place,
+        message: `${called} has the name of another column of the file`,
+        hint: 'give the new column a name of its own',
+      }
+    if (of === undefined && compute !== 'count')
+      yield {
+        ...place,
+        message: `${called} computes ${compute}, so it needs of: the column whose earlier values are meant`,
+      }
+    if ((over === undefined) === (rows === undefined))
+      yield {
+        ...place,
+        message: `${called} needs ${over === undefined ? 'over (a time, such as 7d) or rows (a number)' : 'over or rows, not both'}`,
+      }
+    if (compute === 'lag' && rows === undefined && over !== undefined)
+      yield { ...place, message: `${called} computes lag, so it takes rows (how many rows back), not over` }
+    if (rows !== undefined && delay !== undefined)
+      yield { ...place, message: `${called} has a delay, which only goes with over` }
+    if (of !== undefined && of === label && (delay === undefined || split.method !== 'time'))
+      yield {
+        ...place,
+        message: `${called} is made of the label; ${delay === undefined ? 'it needs a delay: how long after a row its label is known' : 'then split.method must be time, or rows to learn from would hold labels of rows to be judged on'}`,
       }
   }
 }

@@ -1,7 +1,7 @@
 /** Every key of the pipeline file: its type, its default, the rule in words and what it is for. */
 import { z } from 'zod'
 import { METRICS } from '../core/metrics.js'
-import { parseRate, parseSize, RATE_RULE, SIZE_RULE } from './units.js'
+import { DURATION_RULE, parseDuration, parseRate, parseSize, RATE_RULE, SIZE_RULE } from './units.js'
 
 /** What is known of a key beside its zod schema. */
 export interface KeyFacts {
@@ -58,6 +58,25 @@ const location = (about: string) =>
     about,
   )
 
+const duration = (about: string) => readable(parseDuration, DURATION_RULE, about)
+
+const window = key(
+  z.strictObject({
+    by: name('the name of a column', 'Rows with one value of it are one history: a customer, a card.'),
+    of: name(
+      'the name of a column',
+      'The values of the earlier rows that are looked at; count can do without.',
+    ).exactOptional(),
+    compute: oneOf(['count', 'sum', 'mean', 'min', 'max', 'lag'], 'What is made of the earlier rows.'),
+    over: duration('Earlier rows no older than this, such as 7d.').exactOptional(),
+    rows: count('The last so many earlier rows; for lag, how many rows back.').exactOptional(),
+    delay: duration(
+      'Rows younger than this are not known yet, such as 7d for a label that comes late.',
+    ).exactOptional(),
+  }),
+  'a window such as {by: customer, of: amount, compute: mean, over: 7d}',
+)
+
 const features = z.strictObject({
   include: columns('Only these columns become features; all but the label if absent.').exactOptional(),
   exclude: columns('Columns that do not become features.').default([]),
@@ -75,6 +94,11 @@ const features = z.strictObject({
     'Steps of a column where the defaults are not wanted.',
   ).default({}),
   max_categories: count('Text columns keep this many values, the rest share one index.').default(100),
+  windows: key(
+    z.record(z.string().min(1), window),
+    'a map from the name of a new column to its window',
+    'Columns made of the earlier rows of the same entity, never of later ones; the file needs timestamp.',
+  ).default({}),
 })
 
 const split = z.strictObject({
@@ -94,26 +118,100 @@ const gate = z.strictObject({
   champion: key(z.boolean(), 'true or false', 'Must not be worse than the model that serves now.').default(true),
 })
 
+const cost = (about: string) => key(z.number().min(0), 'a cost: a number of at least 0', about)
+const costs = key(
+  z.strictObject({
+    false_positive: cost('Of a negative row that is called positive.'),
+    false_negative: cost('Of a positive row that is called negative.'),
+    true_positive: cost('Of a positive row that is found, e.g. of the check.').default(0),
+    true_negative: cost('Of a negative row that is left alone.').default(0),
+  }),
+  'a map of costs',
+)
+
 const evaluation = z.strictObject({
   threshold: union(
-    [z.number().min(0).max(1), z.enum(['f1', 'accuracy', 'balanced_accuracy'])],
-    'f1, accuracy, balanced_accuracy, or a number from 0 to 1',
-    'Two classes: a fixed threshold, or what it maximises on validation rows.',
+    [z.number().min(0).max(1), z.enum(['f1', 'accuracy', 'balanced_accuracy']), z.strictObject({ cost: costs })],
+    'f1, accuracy, balanced_accuracy, a number from 0 to 1, or {cost: {false_positive: 1, false_negative: 20}}',
+    'Two classes: a fixed threshold, or what is best on validation rows: a score, or the least cost.',
   ).default('f1'),
+  calibration: oneOf(
+    ['none', 'temperature', 'isotonic'],
+    'How probabilities are corrected on validation rows; the correction is part of the model file.',
+  ).default('none'),
   slices: columns('Columns by whose values the scores are given apart.').default([]),
   class_weights: weights('Weight of a row by its class in all scores, e.g. the natural prevalence.').exactOptional(),
   bootstrap: count('Resamples for the intervals of the scores; 0 gives none.', 0).default(1000),
 })
 
+const severity = ['warn', 'drop', 'fail'] as const
+const scalar = z.union([z.string(), z.number(), z.boolean()])
+const types = ['number', 'integer', 'boolean', 'text', 'timestamp', 'date'] as const
+
 const validationRules = z.strictObject({
   required_columns: columns('Columns that must be there; else the run stops.').default([]),
   non_null_columns: columns('Columns in which a missing value counts as a fault.').default([]),
-  on_null: oneOf(['warn', 'drop', 'fail'], 'What happens to rows with such a fault.').default('warn'),
+  on_null: oneOf(severity, 'What happens to rows with such a fault.').default('warn'),
   value_ranges: perColumn(
     key(z.tuple([z.number(), z.number()]), 'two numbers, [minimum, maximum]'),
     'Rows outside are taken out and kept apart, with the rule that they broke.',
   ).default({}),
-  unique_columns: columns('Rows that repeat the values of these columns are dropped.').default([]),
+  unique_columns: key(
+    z.array(
+      union(
+        [z.string().min(1), z.array(z.string().min(1)).min(2)],
+        'the name of a column, or a list of columns that are unique together',
+        'A key.',
+      ),
+    ),
+    'a list of column names, or of lists of them',
+    'Rows that repeat the values of these columns are dropped.',
+  ).default([]),
+  unique_order: key(
+    z.strictObject({
+      by: columns('The columns that order repeated rows; ties by their place in the source.'),
+      keep: oneOf(['first', 'last'], 'Which of them stays.').default('first'),
+    }),
+    'a map such as {by: [updated_at], keep: last}',
+    'Which of repeated rows stays; the first in the source if absent.',
+  ).exactOptional(),
+  types: perColumn(oneOf(types, 'A type.'), 'The type that a column must have; else the run stops.').default({}),
+  allowed_values: perColumn(
+    key(z.array(scalar).min(1), 'a list of values'),
+    'The only values that a column may have.',
+  ).default({}),
+  patterns: perColumn(
+    key(
+      z.string().refine((pattern) => succeeds(() => new RegExp(pattern))),
+      'a regular expression',
+    ),
+    'A regular expression that each value must match (anywhere: use ^ and $).',
+  ).default({}),
+  comparisons: key(
+    z.array(
+      z.strictObject({
+        left: name('the name of a column'),
+        is: oneOf(['<', '<=', '=', '!=', '>=', '>'], 'How they must stand to each other.'),
+        right: union([z.string().min(1), z.number()], 'the name of a column, or a number', 'What it is compared with.'),
+      }),
+    ),
+    'a list such as [{left: start, is: <=, right: end}]',
+    'What columns must be to each other in each row; rows with a missing value are not judged.',
+  ).default([]),
+  freshness: perColumn(
+    duration('The longest that the newest value may lie back.'),
+    'How old the newest value of a time column may be when the run begins.',
+  ).default({}),
+  severity: key(
+    z.record(z.string(), oneOf(severity, 'A severity.')),
+    'a map from a rule (patterns) or one rule of a column (patterns.email) to warn, drop or fail',
+    'What happens where a rule is broken, if not what is usual for it.',
+  ).default({}),
+  expectations: key(
+    z.array(location('A suite.')),
+    'a list of paths',
+    'Great Expectations suites (JSON), read as they are.',
+  ).default([]),
   min_records: count('Fewer rows than this stop the run.', 0).default(1),
 })
 
@@ -123,12 +221,29 @@ const data = z.strictObject({
   num_partitions: count('Partitions on a cluster.').default(1000),
   file_format: oneOf(['parquet', 'csv', 'json'], 'Format of what is written.').default('parquet'),
   compression: oneOf(['snappy', 'zstd', 'gzip', 'none'], 'Compression of what is written.').default('snappy'),
-  partition_by: columns('One folder for each value of these columns.').default([]),
+  partition_by: columns(
+    'One folder for each value of these columns: of the source, split, or of the features.',
+  ).default([]),
+  write_mode: oneOf(
+    ['overwrite', 'append'],
+    'Whether what is published replaces what is there or is added to it (the same table once only).',
+  ).default('overwrite'),
+  schema_drift: oneOf(
+    ['refuse', 'fill'],
+    'Files with other columns than the rest: the run stops, or what a file lacks is missing in its rows.',
+  ).default('refuse'),
+  s3: z
+    .strictObject({
+      endpoint: key(
+        z.string().regex(/^https?:\/\/[^\s/]/i),
+        'an address that starts with http:// or https://',
+        'Of a store other than AWS.',
+      ).exactOptional(),
+      region: key(z.string().min(1), 'a region such as eu-central-1', 'Of the bucket.').exactOptional(),
+    })
+    .prefault({}),
   validation_rules: key(validationRules, 'a map of rules').prefault({}),
-  schema: perColumn(
-    oneOf(['number', 'integer', 'boolean', 'text', 'timestamp', 'date'], 'A type.'),
-    'Types of columns where inference is not wanted.',
-  ).default({}),
+  schema: perColumn(oneOf(types, 'A type.'), 'Types of columns where inference is not wanted.').default({}),
   csv: z
     .strictObject({
       delimiter: key(z.string().min(1).max(4), 'one to four characters', 'Between fields.').exactOptional(),
@@ -221,6 +336,18 @@ const monitoring = z.strictObject({
   ).default(null),
 })
 
+const leakCheck = z.strictObject({
+  action: oneOf(
+    ['refuse', 'warn'],
+    'What happens when a leak is found: nothing is trained, or it is reported.',
+  ).default('refuse'),
+  allow: key(
+    z.array(z.string().min(1)),
+    'a list of columns and checks such as [closed_at, duplicates]',
+    'Findings that are known and right: columns, or whole checks.',
+  ).default([]),
+})
+
 export const pipelineSchema = z.strictObject({
   pipeline_name: key(
     z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N}_. -]{0,127}$/u),
@@ -243,6 +370,7 @@ export const pipelineSchema = z.strictObject({
   timestamp: name('the name of a column', 'When the row happened.').exactOptional(),
   features: features.prefault({}),
   split: split.prefault({}),
+  leak_check: leakCheck.prefault({}),
   gate: gate.prefault({}),
   evaluation: evaluation.prefault({}),
   data,

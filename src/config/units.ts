@@ -1,9 +1,12 @@
-/** Sizes ("64GB") and rates ("10Gbps") as people write them: to bytes and bits per second, and back. */
+/** Sizes ("64GB") and rates ("10Gbps") as people write them: to bytes and bits per second, and back; and durations ("7d"). */
 import { MillraceError } from '../core/errors.js'
 
 export const SIZE_RULE =
   'a size such as 64GB (decimal) or 64GiB (powers of 1024): a number, then B, KB, MB, GB, TB or PB'
 export const RATE_RULE = 'a rate such as 10Gbps (bits a second) or 1.25GBps (bytes a second), with K, M, G or T'
+
+export const DURATION_RULE = 'a duration such as 90s, 30m, 12h, 7d or 2w'
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
 
 const POWERS = ['', 'K', 'M', 'G', 'T', 'P']
 
@@ -28,6 +31,14 @@ export function parseRate(text: string): number {
   const power = POWERS.indexOf((match[2] ?? '').toUpperCase())
   const bits = match[3]?.startsWith('B') ? 8 : 1
   return whole(Number(match[1]) * 1000 ** power * bits, text, RATE_RULE)
+}
+
+/** Seconds of a duration: a number (fractions too), then s, m, h, d or w; a day has 24 hours. Throws MR_CONFIG_UNIT. */
+export function parseDuration(text: string): number {
+  const match = /^(\d{1,9}(?:\.\d{1,6})?)\s*([smhdw])$/.exec(text.trim())
+  const seconds = Number(match?.[1]) * (SECONDS[match?.[2] ?? ''] ?? NaN)
+  if (!Number.isFinite(seconds)) throw unreadable(text, DURATION_RULE)
+  return seconds
 }
 
 /** A size for people: decimal units, at most one digit after the point. 64_000_000_000 -> "64 GB". */

@@ -14,10 +14,24 @@ export interface TableDocument {
 
 export type Severity = 'warn' | 'drop' | 'fail'
 
+export type RuleName =
+  | 'required_columns'
+  | 'non_null_columns'
+  | 'value_ranges'
+  | 'unique_columns'
+  | 'types'
+  | 'allowed_values'
+  | 'patterns'
+  | 'comparisons'
+  | 'freshness'
+  | 'min_records'
+  /** From a Great Expectations suite, where none of the others says it. */
+  | 'expectations'
+
 export interface RuleResult {
   /** Unique within the report, e.g. `value_ranges.MonthlyCharges`. */
   readonly id: string
-  readonly rule: 'required_columns' | 'non_null_columns' | 'value_ranges' | 'unique_columns' | 'min_records'
+  readonly rule: RuleName
   readonly column?: string
   /** The rule in words, e.g. `0 <= MonthlyCharges <= 200`. */
   readonly expectation: string
@@ -80,6 +94,53 @@ export interface FeaturesDocument {
   readonly categories: number
 }
 
+/** What the leak check looked for; equal in meaning to `leak_check.allow`. */
+export type LeakCheck =
+  /** Statistics of the plan are not those of the training rows. */
+  | 'fitted_on_other_rows'
+  /** Copies of training rows among the rows that judge. */
+  | 'duplicates'
+  /** An entity with rows on both sides of a split that should part them. */
+  | 'entity_across_splits'
+  /** A feature that tells the label by itself. */
+  | 'label_in_features'
+  /** A feature that is known only after its row, or a window that holds later rows. */
+  | 'look_ahead'
+
+export interface LeakFinding {
+  readonly check: LeakCheck
+  readonly column?: string
+  readonly passed: boolean
+  /** True where `leak_check.allow` names it. */
+  readonly allowed?: true
+  /** What was measured, and from where on it is a leak; both in the check's own unit, told in `detail`. */
+  readonly value: number
+  readonly limit: number
+  readonly detail: string
+}
+
+export interface LeakDocument {
+  /** No finding, or only allowed ones. */
+  readonly passed: boolean
+  readonly action: 'refuse' | 'warn'
+  /** Every check with what it found; for columns, those that failed and the nearest to it. */
+  readonly checks: readonly LeakFinding[]
+}
+
+/** A window in words and facts: for the run page, and for who must send its value with a row. */
+export interface WindowDocument {
+  readonly name: string
+  readonly by: string
+  readonly of?: string
+  readonly compute: string
+  /** Microseconds, or a number of rows. */
+  readonly over?: number
+  readonly rows?: number
+  readonly delay?: number
+  /** e.g. `mean of TX_AMOUNT over the 7d before, by CUSTOMER_ID`. */
+  readonly inWords: string
+}
+
 export interface EpochRecord {
   readonly epoch: number
   readonly learningRate: number
@@ -115,6 +176,13 @@ export interface EvaluationDocument {
   readonly metrics: Readonly<Record<string, Score>>
   /** Two classes: chosen on validation rows; above 1 where no row is positive. */
   readonly threshold?: { readonly value: number; readonly rule: string }
+  /** How probabilities were corrected on validation rows, in words, and the error before and after on test rows. */
+  readonly calibrated?: {
+    readonly method: string
+    readonly detail: string
+    readonly eceBefore: number
+    readonly brierBefore: number
+  }
   /** Rows: true class, columns: predicted class, both in the order of the classes. */
   readonly confusion?: readonly (readonly number[])[]
   /** Two classes: points of the curves, at most 200. */
@@ -170,6 +238,8 @@ export interface ModelMetadata {
   readonly inputs: Schema
   /** Columns of the source that are no inputs, the label among them: a row that holds them is answered all the same. */
   readonly leftOut?: readonly string[]
+  /** Inputs that a row alone cannot tell: made of the entity's earlier rows, to be sent with the row. */
+  readonly windows?: readonly WindowDocument[]
   /** Two classes: positive from this probability on, 0 to 1; up to 2 where no probability is enough (never positive). */
   readonly threshold?: number
   readonly seed: number

@@ -91,6 +91,8 @@ export const ERRORS = {
   MR_SOURCE_ENCODING: ['a source is not valid UTF-8', 2],
   MR_SOURCE_CORRUPT: ['a source is damaged or is not what its name says', 2],
   MR_SOURCE_TYPE: ['a column of a source holds values of a type that cannot be read', 2],
+  MR_SOURCE_DRIFT: ['files of a source have different columns or types', 2],
+  MR_SOURCE_S3: ['an object store cannot be read', 2],
   // features
   MR_TRANSFORM_UNKNOWN: ['a step names no transform', 2],
   MR_TRANSFORM_OPTIONS: ["a step's options break a rule", 2],
@@ -115,8 +117,13 @@ export const ERRORS = {
   MR_SPLIT_CLASS: ['a class has no training rows', 2],
   MR_FEATURE_COLUMN: ['features names a column that is not in the data', 2],
   MR_FEATURE_NONE: ['no column is left to learn from', 2],
+  MR_LEAK_FOUND: ['the leak check found what a model must not see', 3],
+  MR_WINDOW_COLUMN: ['a window names a column that cannot play its part', 2],
+  MR_WINDOW_HISTORY: ["a window's value is not there, and a row alone cannot tell it", 2],
+  MR_SUITE_INVALID: ['a file is no suite of Great Expectations', 2],
   MR_VALIDATION_FAILED: ['the data breaks a rule that must hold', 1],
   MR_PUBLISH_OTHER: ['output_path holds the table of another pipeline', 2],
+  MR_PUBLISH_SCHEMA: ['what is appended has other columns than what is there', 2],
   MR_PUBLISH_PARTITION: ['partition_by names a column that the features do not have', 2],
   MR_PARITY_BROKEN: ['the served file and the batch path disagree on a row', 1],
   // registry

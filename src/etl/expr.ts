@@ -57,9 +57,28 @@ export type AggregateFunction =
   /** exact, interpolated; params[0] is the fraction */
   | 'quantile'
 
-export type WindowFunction = 'row_number' | 'count' | 'sum' | 'avg' | 'min' | 'max' | 'lag'
+export type WindowFunction =
+  | 'row_number'
+  | 'count'
+  | 'sum'
+  | 'avg'
+  | 'min'
+  | 'max'
+  | 'lag'
+  /** Of doubles, in fixed point (value * params[0], rounded, 128 bits): the same bits in whatever order it is added up. */
+  | 'exact_sum'
 
 export type LiteralValue = string | number | bigint | boolean | null
+
+/**
+ * Which rows of its partition a window function sees, as distances before the current row; `from` is the farther end.
+ * `rows`: numbers of rows; `range`: distances of the one order key, an integer.
+ */
+export interface Frame {
+  readonly unit: 'rows' | 'range'
+  readonly from: bigint | 'unbounded'
+  readonly to: bigint
+}
 
 export interface OrderKey {
   readonly expr: Expr
@@ -101,6 +120,9 @@ export type Expr =
       readonly args: readonly Expr[]
       readonly partitionBy: readonly Expr[]
       readonly orderBy: readonly OrderKey[]
+      /** lag: [rows back]; exact_sum: [power of two]. */
+      readonly params?: readonly number[]
+      readonly frame?: Frame
     }
 
 export interface Named {

@@ -21,7 +21,8 @@ export interface ValidationRules {
   readonly on_null?: Severity
   /** Lowest and highest value allowed; rows outside are taken out. */
   readonly value_ranges?: Readonly<Record<string, readonly [number, number]>>
-  readonly unique_columns?: readonly string[]
+  /** A column, or columns that are unique together. */
+  readonly unique_columns?: readonly (string | readonly string[])[]
   /** Rows that must be left. */
   readonly min_records?: number
 }
@@ -58,7 +59,11 @@ const EXAMPLES = 5
  * Throws MR_PLAN_TYPE if a range is given for a column that is not numeric.
  */
 export function compileRules(rules: ValidationRules, schema: Schema, input: Relation, row: string): CompiledRules {
-  const columns = [rules.non_null_columns ?? [], Object.keys(rules.value_ranges ?? {}), rules.unique_columns ?? []]
+  const columns = [
+    rules.non_null_columns ?? [],
+    Object.keys(rules.value_ranges ?? {}),
+    (rules.unique_columns ?? []).flat(),
+  ]
   const known = new Set(schema.map(({ name }) => name))
   const absent = absentColumns(rules, known)
   const [nonNull = [], ranged = [], unique = []] = columns.map((names) => names.filter((name) => known.has(name)))
@@ -139,7 +144,7 @@ function absentColumns(rules: ValidationRules, known: ReadonlySet<string>): read
     ['required_columns', rules.required_columns ?? []],
     ['non_null_columns', rules.non_null_columns ?? []],
     ['value_ranges', Object.keys(rules.value_ranges ?? {})],
-    ['unique_columns', rules.unique_columns ?? []],
+    ['unique_columns', (rules.unique_columns ?? []).flat()],
   ]
   return given.flatMap(([rule, names]) =>
     names

@@ -34,11 +34,11 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'evaluate',
     version: 1,
-    after: ['train', 'pack', 'transform', 'validate'],
+    after: ['train', 'pack', 'transform', 'features'],
     async run(context) {
       const { config, inputs, store, signal } = context
       const refs = {
-        table: inputs['validate']?.['table'],
+        table: inputs['features']?.['table'],
         plan: inputs['transform']?.['plan'],
         features: inputs['transform']?.['features'],
         weights: inputs['train']?.['weights'],
@@ -206,6 +206,7 @@ function thresholdOf(
 ): { readonly value: number; readonly rule: string } | undefined {
   if (task.kind === 'regression' || task.classes.length !== 2) return undefined
   const wanted = config.evaluation.threshold
+  if (typeof wanted === 'object') throw new Error('the threshold by cost is being written')
   if (typeof wanted === 'number') return { value: Math.fround(wanted), rule: 'given by the file' }
   const labels = validation.labels as Int32Array
   const positive = positiveIndex(task.classes, task.positive)

@@ -4,6 +4,8 @@ import type { StageKind } from '../pipeline/stage.js'
 import { TRANSFORMS } from '../transforms/catalog.js'
 import { evaluate } from './evaluate.js'
 import { extract } from './extract.js'
+import { features } from './features.js'
+import { leaks } from './leaks.js'
 import { pack } from './pack.js'
 import { publish } from './publish.js'
 import { register } from './register.js'
@@ -12,12 +14,23 @@ import { train } from './train.js'
 import { transform } from './transform.js'
 import { validate } from './validate.js'
 
-export const STAGES = ['extract', 'validate', 'transform', 'publish', 'pack', 'train', 'evaluate', 'register'] as const
+export const STAGES = [
+  'extract',
+  'validate',
+  'features',
+  'transform',
+  'leaks',
+  'publish',
+  'pack',
+  'train',
+  'evaluate',
+  'register',
+] as const
 export type StageName = (typeof STAGES)[number]
 
 /** @param timeout seconds that an attempt at a stage may take; none if absent */
 export function pipelineStages(resources: RunResources, timeout?: number): readonly StageKind<PipelineConfig>[] {
-  const stages = [extract, validate, transform, publish, pack, train, evaluate, register]
+  const stages = [extract, validate, features, transform, leaks, publish, pack, train, evaluate, register]
   // what another version computes may differ in the last bit, or in what a transform means
   const transforms = [...TRANSFORMS.values()].map(({ name, version }) => `${name}@${version}`).sort()
   const engines = { ...resources.versions, transforms: transforms.join(' ') }

@@ -37,7 +37,7 @@ export class DistributedETLPipeline {
     return runPipeline(this.loaded, {
       ...this.options,
       ...options,
-      stages: ['extract', 'validate', 'transform', 'publish'],
+      stages: ['extract', 'validate', 'features', 'transform', 'publish'],
     })
   }
 }

@@ -27,7 +27,7 @@ export function register(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'register',
     version: 1,
-    after: ['evaluate', 'publish', 'transform', 'validate', 'extract'],
+    after: ['evaluate', 'publish', 'transform', 'features', 'extract'],
     async stillThere(outputs, config, store) {
       const { version, model } = await getJson<RegistrationDocument>(store, outputs['registration'])
       const registry = await resources.registry()
@@ -122,7 +122,7 @@ async function compare(
   champion: ModelVersion,
 ): Promise<Comparison> {
   const { config, inputs, store, signal } = context
-  const table = await getJson<TableDocument>(store, inputs['validate']?.['table'])
+  const table = await getJson<TableDocument>(store, inputs['features']?.['table'])
   const closed = (why: string): Comparison => ({
     because:
       `version ${champion.version}, the champion, cannot be compared with: ${why}; ` +

@@ -7,12 +7,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadConfig } from '../config/load.js'
 import { Rng } from '../core/rng.js'
 import { openRegistry, registryFile } from '../registry/sqlite.js'
+import { STAGES } from './pipeline-stages.js'
 import { explainPipeline, type RunOutcome, runPipeline } from './run-pipeline.js'
 
 let folder: string
 const home = (): string => join(folder, 'home')
 const statuses = ({ state }: RunOutcome): string => state.stages.map(({ status }) => status).join(' ')
-const ALL_CACHED = Array.from({ length: 8 }, () => 'cached').join(' ')
+const ALL_CACHED = Array.from({ length: STAGES.length }, () => 'cached').join(' ')
 
 function run(...set: readonly string[]): Promise<RunOutcome> {
   return runPipeline(loadConfig(join(folder, 'pipeline.yaml'), { set }), { home: home() })
@@ -50,7 +51,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 describe('runPipeline', () => {
   test('first everything, then nothing; one changed key redoes what read it', async () => {
     const first = await run()
-    expect(statuses(first)).toBe(Array.from({ length: 8 }, () => 'success').join(' '))
+    expect(statuses(first)).toBe(Array.from({ length: STAGES.length }, () => 'success').join(' '))
     expect(first.registration).toMatchObject({ name: 'small', version: 1, aliases: ['champion'] })
     expect(statuses(await run())).toBe(ALL_CACHED)
 

@@ -25,7 +25,7 @@ export function train(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'train',
     version: 1,
-    after: ['pack', 'transform'],
+    after: ['pack', 'transform', 'leaks'],
     async run(context) {
       const { config, inputs, store, signal } = context
       const manifest = await getJson<ShardManifest>(store, inputs['pack']?.['manifest'])

@@ -52,11 +52,11 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'transform',
     version: 1,
-    after: ['validate'],
+    after: ['features'],
     stillThere: (outputs, _, store) => isTableThere(store, outputs['features']),
     async run(context) {
       const { config, inputs, store, signal } = context
-      const table = await getJson<TableDocument>(store, inputs['validate']?.['table'])
+      const table = await getJson<TableDocument>(store, inputs['features']?.['table'])
       const engine = await resources.engine()
       const relation = await tableRelation(store, table)
       // a table that validate wrote anew carries the rows' numbers as a column; they are nobody's data

@@ -4,7 +4,18 @@ import { describe, expect, test } from 'vitest'
 import { example, resultOf, start, succeed } from './cli.js'
 import { join } from 'node:path'
 
-const STAGES = ['extract', 'validate', 'transform', 'publish', 'pack', 'train', 'evaluate', 'register']
+const STAGES = [
+  'extract',
+  'validate',
+  'features',
+  'transform',
+  'leaks',
+  'publish',
+  'pack',
+  'train',
+  'evaluate',
+  'register',
+]
 
 let undisturbed: Promise<string> | undefined
 const digestOf = async (): Promise<string> => {

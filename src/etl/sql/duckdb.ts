@@ -98,6 +98,7 @@ export const duckdb: SqlDialect = {
     min: 'min($1)',
     max: 'max($1)',
     lag: 'lag($1)',
+    exact_sum: 'sum(CAST(round($1 * $2) AS HUGEINT))',
   },
   integerSum: 'CAST($1 AS BIGINT)',
   identifier,
