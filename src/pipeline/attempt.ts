@@ -6,8 +6,9 @@ import { isArtifactRef } from '../core/artifact-store.js'
 import type { ArtifactStore } from '../core/artifacts.js'
 import type { Clock } from '../core/clock.js'
 import { MillraceError } from '../core/errors.js'
-import type { Read, RunEvent, StageCheckpoint, StageError } from './events.js'
+import type { InputDigests, Read, RunEvent, StageCheckpoint, StageError } from './events.js'
 import { ProgressMeter, type ProgressReport } from './progress.js'
+import { recordInputs } from './identity.js'
 import { recordReads } from './reads.js'
 import type { Artifacts, StageContext, StageKind } from './stage.js'
 
@@ -35,9 +36,10 @@ export interface Attempt<Config> {
 /** Runs the stage: its outputs, checked, and what it read; or its error, MR_TIMEOUT or MR_CANCELLED. */
 export async function runAttempt<Config>(
   attempt: Attempt<Config>,
-): Promise<{ outputs: Artifacts; reads: readonly Read[] }> {
+): Promise<{ outputs: Artifacts; inputs: InputDigests; reads: readonly Read[] }> {
   const { run, stage, base, store, clock, resumed, record } = attempt
   const recorded = recordReads(attempt.config, resumed?.reads)
+  const recordedInputs = recordInputs(attempt.inputs, resumed?.inputs)
   const meter = new ProgressMeter()
   const controller = new AbortController()
   let timers: AbortController | undefined // made when needed: they cost more than the rest of an attempt
@@ -60,7 +62,7 @@ export async function runAttempt<Config>(
 
   const context: StageContext<Config> = {
     config: recorded.config,
-    inputs: attempt.inputs,
+    inputs: recordedInputs.inputs,
     store,
     signal: controller.signal,
     progress(progress) {
@@ -78,11 +80,20 @@ export async function runAttempt<Config>(
       await record({ type: 'stage-attached', run, time: clock.now(), stage: stage.name, name, artifact })
     },
     async checkpoint(state) {
-      const reads = recorded.reads()
+      const [looked, reads] = [recordedInputs.used(), recorded.reads()]
       if (!(await isStored(store, state))) throw notAnArtifact(stage.name, 'the checkpoint', state)
       await attempt.checkSource()
       if (!live) throw gone(stage.name)
-      await record({ type: 'stage-checkpoint', run, time: clock.now(), stage: stage.name, base, reads, state })
+      await record({
+        type: 'stage-checkpoint',
+        run,
+        time: clock.now(),
+        stage: stage.name,
+        base,
+        inputs: looked,
+        reads,
+        state,
+      })
     },
     resumed: resumed?.state,
   }
@@ -103,7 +114,7 @@ export async function runAttempt<Config>(
     const outputs = await Promise.race([work, abandoned])
     await checkOutputs(stage.name, outputs, store)
     await attempt.checkSource()
-    return { outputs, reads: recorded.reads() }
+    return { outputs, inputs: recordedInputs.used(), reads: recorded.reads() }
   } finally {
     live = false
     timers?.abort()

@@ -5,7 +5,7 @@ import type { Artifacts } from './stage.js'
 /** One part of the configuration that a stage read, and what it found: see `reads.ts`. */
 export type Read = readonly [path: readonly string[], found: string]
 
-/** Digests of a stage's inputs: by stage, by output. */
+/** Digests of a stage's inputs: by stage, by output; see `recordInputs`. */
 export type InputDigests = Readonly<Record<string, Readonly<Record<string, string>>>>
 
 export interface StageError {
@@ -70,11 +70,13 @@ export interface StageAttached extends StageBase {
   readonly artifact: ArtifactRef
 }
 
-/** Durable state of an unfinished stage. Good for attempts with the same base whose configuration agrees with `reads`. */
+/** Durable state of an unfinished stage. Good for attempts with the same base that find what `inputs` and `reads` found. */
 export interface StageCheckpoint extends StageBase {
   readonly type: 'stage-checkpoint'
-  /** Identity without configuration: see `identity.ts`. */
+  /** Identity without what was read: see `identity.ts`. */
   readonly base: string
+  /** The inputs looked at so far. */
+  readonly inputs: InputDigests
   readonly reads: readonly Read[]
   readonly state: ArtifactRef
 }
@@ -86,8 +88,9 @@ export interface StageSucceeded extends StageBase {
   /** Versions of what computed the outputs; absent in journals from before they were recorded. */
   readonly engines?: Readonly<Record<string, string>>
   readonly base: string
-  /** Identity with the configuration read. */
+  /** Identity with what was read. */
   readonly key: string
+  /** Those that it looked at. */
   readonly inputs: InputDigests
   readonly fingerprint: string | null
   readonly reads: readonly Read[]

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { ArtifactRef } from '../core/artifacts.js'
 import type { Clock } from '../core/clock.js'
 import { MillraceError } from '../core/errors.js'
 import { RetryStrategy } from '../core/retry.js'
@@ -11,6 +12,7 @@ import { PipelineExecutor } from './executor.js'
 import { formatReason } from './explain.js'
 import { openHome, readHome, type Home } from './home.js'
 import type { StageKind } from './stage.js'
+import type { RunState } from './state.js'
 
 type Config = Readonly<Record<string, never>>
 
@@ -120,29 +122,6 @@ describe('versions of what computes', () => {
     ])
     expect(await statusWith({ duckdb: '1.5.5', node: '22' })).toBe('success')
     expect(await statusWith({ duckdb: '1.5.4', node: '22' })).toBe('cached') // back again: still known
-  })
-
-  test('absent is none; a journal from before them still counts for stages without', async () => {
-    const about = { run: 'old', time: 1, stage: 'query', version: 1 }
-    const start = { type: 'run-started', ...about, name: 'p', config: {}, seed: 1, versions: {}, argv: [] } as const
-    await home.journal.append({ ...start, force: false, stages: [{ name: 'query', version: 1, after: [] }] })
-    const outputs = { rows: await home.store.put('1', 'text/plain') }
-    await home.journal.append({
-      ...{
-        type: 'stage-succeeded',
-        ...about,
-        inputs: {},
-        fingerprint: null,
-        reads: [],
-        outputs,
-        seconds: 1,
-        attempts: 1,
-      },
-      base: 'sha256:f6a4b2c061693e30a267d5adadc4d5a2071851d5bc7e54fe5a4a3c4cb747aac7', // as recorded then
-      key: 'sha256:0',
-    })
-    expect(await statusWith({})).toBe('cached')
-    expect(await why(stage({ duckdb: '1.5.5' }))).toEqual([['run', 'duckdb changed: not recorded -> 1.5.5']])
   })
 })
 
@@ -303,5 +282,44 @@ describe('a home that is only looked at', () => {
     const event: RunEvent = { ...start, versions: {}, argv: [], force: false, stages: [] }
     await expect(looked.journal.append(event)).rejects.toMatchObject({ code: 'MR_JOURNAL_CLOSED' })
     await looked.close()
+  })
+})
+
+describe('outputs of the stage before', () => {
+  const two = (report: string, reads: 'table' | 'report'): readonly StageKind<Config>[] => [
+    {
+      name: 'first',
+      version: 1,
+      after: [],
+      fingerprint: () => Promise.resolve(report),
+      run: async ({ store }) => ({
+        table: await store.put('rows', 'text/plain'),
+        report: await store.put(report, 'text/plain'),
+      }),
+    },
+    {
+      name: 'second',
+      version: 1,
+      after: ['first'],
+      run: async ({ inputs, store }) => ({
+        copy: await store.put((inputs['first']?.[reads] as ArtifactRef).digest, 'x'),
+      }),
+    },
+  ]
+  const execute = (report: string, reads: 'table' | 'report') =>
+    executor.execute({ name: 'p', stages: two(report, reads), config: {}, seed: 1 })
+  const statuses = (state: RunState) => state.stages.map(({ status }) => status).join(' ')
+
+  test('one that a stage does not look at may change without its work being done again', async () => {
+    await execute('a', 'table')
+    expect(statuses(await execute('b', 'table'))).toBe('success cached')
+    const [first, second] = await executor.explain(two('c', 'table'), {})
+    expect([first?.action, second?.action]).toEqual(['run', 'perhaps'])
+  })
+
+  test('one that it looks at may not', async () => {
+    await execute('a', 'report')
+    expect(statuses(await execute('b', 'report'))).toBe('success success')
+    expect(statuses(await execute('a', 'report'))).toBe('cached cached')
   })
 })

@@ -1,10 +1,10 @@
 /** Why a stage would run again, or would not: today's stages and configuration against the journal. */
 import type { ArtifactStore } from '../core/artifacts.js'
 import { formatPath } from '../core/json.js'
-import type { StageSucceeded } from './events.js'
-import { baseKey, findSuccess, inputDigests, missingOutputs, type StageIdentity } from './identity.js'
+import type { InputDigests, StageSucceeded } from './events.js'
+import { baseKey, changedInputs, findSuccess, inputDigests, missingOutputs, type StageIdentity } from './identity.js'
 import type { RunJournal } from './journal.js'
-import { changedReads } from './reads.js'
+import { ABSENT, changedReads } from './reads.js'
 import type { Artifacts, StageKind } from './stage.js'
 
 export type Reason =
@@ -52,22 +52,26 @@ export async function explainStages<Config>(
     const { name, version, engines = {}, after } = stage
     const upstream = after.filter((other) => !outputs.has(other))
     const inputs = Object.fromEntries(after.map((other) => [other, outputs.get(other) ?? {}]))
+    const digests = inputDigests(inputs)
     const identity: StageIdentity = {
-      ...{ name, version, engines, inputs: inputDigests(inputs) },
+      ...{ name, version, engines, after },
       fingerprint: (await stage.fingerprint?.(config, signal)) ?? null,
     }
-    if (upstream.length === 0) {
-      const found = await findSuccess(await journal.successes(name, baseKey(identity)), config, store, stage)
-      if (found !== undefined) {
-        outputs.set(name, found.outputs)
-        explanations.push({ stage: name, action: 'cached', from: found.run, reasons: [] })
-        continue
-      }
+    // good whatever the stages before will give, as far as it did not look at them
+    const independent = ({ inputs: used }: StageSucceeded): boolean =>
+      !upstream.some((other) => Object.hasOwn(used, other))
+    const earlier = (await journal.successes(name, baseKey(identity))).filter(independent)
+    const found = await findSuccess(earlier, digests, config, store, stage)
+    if (found !== undefined) {
+      outputs.set(name, found.outputs)
+      explanations.push({ stage: name, action: 'cached', from: found.run, reasons: [] })
+      continue
     }
     const last = (await journal.successes(name)).at(-1)
-    const reasons: Reason[] = upstream.map((other) => ({ kind: 'upstream', stage: other }))
+    const waiting = upstream.filter((other) => last === undefined || Object.hasOwn(last.inputs, other))
+    const reasons: Reason[] = waiting.map((other) => ({ kind: 'upstream', stage: other }))
     if (last === undefined) reasons.push({ kind: 'never-ran' })
-    else reasons.push(...differences(last, identity, config, new Set(upstream)))
+    else reasons.push(...differences(last, identity, digests, config, new Set(upstream)))
     if (last !== undefined && reasons.length === 0) {
       const outputs = await missingOutputs(last, store)
       reasons.push(outputs.length > 0 ? { kind: 'outputs-missing', outputs } : { kind: 'effects-gone' })
@@ -81,6 +85,7 @@ export async function explainStages<Config>(
 function differences(
   last: StageSucceeded,
   now: StageIdentity,
+  inputs: InputDigests,
   config: unknown,
   unknown: ReadonlySet<string>,
 ): Reason[] {
@@ -98,16 +103,9 @@ function differences(
   if (last.fingerprint !== now.fingerprint) {
     reasons.push({ kind: 'source', from: last.fingerprint, to: now.fingerprint })
   }
-  for (const stage of new Set([...Object.keys(last.inputs), ...Object.keys(now.inputs)])) {
-    if (unknown.has(stage)) continue
-    const before = last.inputs[stage] ?? {}
-    const after = now.inputs[stage] ?? {}
-    for (const output of new Set([...Object.keys(before), ...Object.keys(after)])) {
-      const [from, to] = [before[output], after[output]]
-      if (from === to) continue
-      reasons.push({ kind: 'input', stage, output, ...ends(from, to) })
-    }
-  }
+  const known = (end: string): string | undefined => (end === ABSENT ? undefined : end)
+  for (const { stage, output, from, to } of changedInputs(last.inputs, inputs))
+    if (!unknown.has(stage)) reasons.push({ kind: 'input', stage, output, ...ends(known(from), known(to)) })
   return reasons
 }
 

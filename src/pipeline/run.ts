@@ -4,9 +4,9 @@ import type { Clock } from '../core/clock.js'
 import { MillraceError } from '../core/errors.js'
 import type { RetryStrategy } from '../core/retry.js'
 import { cancelled, runAttempt, stageError } from './attempt.js'
-import type { RunEvent, StageCheckpoint } from './events.js'
+import type { InputDigests, RunEvent, StageCheckpoint } from './events.js'
 import type { ExecutionEvent } from './executor.js'
-import { baseKey, findSuccess, inputDigests, stageKey } from './identity.js'
+import { baseKey, changedInputs, findSuccess, inputDigests, stageKey } from './identity.js'
 import type { RunJournal } from './journal.js'
 import { agrees } from './reads.js'
 import type { Artifacts, StageKind } from './stage.js'
@@ -131,13 +131,13 @@ export class RunInProgress<Config> {
     const { run } = this.#state
     const inputs = Object.fromEntries(stage.after.map((name) => [name, this.#done.get(name) ?? {}]))
     const fingerprint = await this.#fingerprint(stage)
-    const { name, version, engines = {} } = stage
-    const identity = { name, version, engines, inputs: inputDigests(inputs), fingerprint }
-    const base = baseKey(identity)
+    const { name, version, engines = {}, after } = stage
+    const digests = inputDigests(inputs)
+    const base = baseKey({ name, version, engines, after, fingerprint })
 
     const successes = await journal.successes(name, base)
     const usable = this.#isForced(name) ? successes.filter((success) => success.run === run) : successes
-    const found = usable.length === 0 ? undefined : await findSuccess(usable, this.#config, store, stage)
+    const found = usable.length === 0 ? undefined : await findSuccess(usable, digests, this.#config, store, stage)
     if (found !== undefined) {
       const known = this.#state.stages.find((result) => result.name === name)
       // Done by this very run, before it was interrupted: still so.
@@ -149,19 +149,22 @@ export class RunInProgress<Config> {
     }
 
     // Not waited for: it precedes the outcome in the file, and alone it says nothing that must not be lost.
-    const { inputs: digests } = identity
     this.#recordLater({ type: 'stage-started', ...this.#about(stage), attempt, version, inputs: digests, fingerprint })
-    const { outputs, reads } = await runAttempt({
+    const {
+      outputs,
+      inputs: used,
+      reads,
+    } = await runAttempt({
       ...{ run, stage, base, config: this.#config, inputs, store, clock, signal },
-      resumed: await this.#checkpoint(base, name),
+      resumed: await this.#checkpoint(base, digests, name),
       checkSource: () => this.#checkSource(stage, fingerprint),
       record: (event) => this.#record(event),
       progress: (report) => emit({ type: 'stage-progress', run, time: clock.now(), stage: name, ...report }),
     })
     await this.#record({
-      ...{ type: 'stage-succeeded', ...this.#about(stage), version, engines, base, key: stageKey(base, reads) },
+      ...{ type: 'stage-succeeded', ...this.#about(stage), version, engines, base, key: stageKey(base, used, reads) },
       ...{
-        inputs: digests,
+        inputs: used,
         fingerprint,
         reads,
         outputs,
@@ -186,11 +189,11 @@ export class RunInProgress<Config> {
   }
 
   /** The newest checkpoint that agrees with the configuration and whose bytes are good. */
-  async #checkpoint(base: string, stage: string): Promise<StageCheckpoint | undefined> {
+  async #checkpoint(base: string, inputs: InputDigests, stage: string): Promise<StageCheckpoint | undefined> {
     const all = await this.#options.journal.checkpoints(base)
     for (const checkpoint of all.toReversed()) {
       if (this.#isForced(stage) && checkpoint.run !== this.#state.run) continue
-      if (!agrees(checkpoint.reads, this.#config)) continue
+      if (changedInputs(checkpoint.inputs, inputs).length > 0 || !agrees(checkpoint.reads, this.#config)) continue
       const isGood = await this.#options.store.path(checkpoint.state).then(
         () => true,
         () => false, // missing or damaged: the one before it, or from the start

@@ -52,6 +52,7 @@ const event: fc.Arbitrary<RunEvent> = fc.oneof(
     ...about,
     type: is('stage-checkpoint'),
     base: fc.constant('b'),
+    inputs: fc.constant({}),
     reads: fc.constant([]),
     state: fc.constant(ref),
   }),

@@ -37,7 +37,7 @@ export const succeeded = (run: string, base: string, time = 3): StageSucceeded =
   ...{ reads: [[['a', '0'], '1']], outputs: { x: ref }, seconds: 1, attempts: 1 },
 })
 const checkpoint = (run: string, base: string, time: number): StageCheckpoint => ({
-  ...{ type: 'stage-checkpoint', run, time, stage: 's', base, reads: [], state: ref },
+  ...{ type: 'stage-checkpoint', run, time, stage: 's', base, inputs: {}, reads: [], state: ref },
 })
 
 export async function collect(events: AsyncIterable<RunEvent>): Promise<RunEvent[]> {
