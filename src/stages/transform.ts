@@ -4,7 +4,7 @@ import type { FeaturesDocument, TableDocument } from '../core/documents.js'
 import { MillraceError, nearest } from '../core/errors.js'
 import type { Field, Schema, Task } from '../core/schema.js'
 import type { Engine } from '../etl/engine.js'
-import { aggregate, call, cast, col, type Expr, text } from '../etl/expr.js'
+import { aggregate, call, cast, col, type Expr, type Named, text } from '../etl/expr.js'
 import { aggregated, filter, project, type Relation, withColumns } from '../etl/relation.js'
 import { type FittedSplit, fitSplit, splitExpression, SPLITS, type SplitName } from '../etl/split.js'
 import type { StageKind } from '../pipeline/stage.js'
@@ -98,18 +98,10 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
         { maxCategories: config.features.max_categories },
         signal,
       )
-      const { numeric, categories } = planExpressions(plan)
       const features = await writeTable(
         engine,
         store,
-        project(rows, [
-          { name: ROW, expr: col(ROW) },
-          ...(config.entity === undefined ? [] : [{ name: ENTITY, expr: col(config.entity) }]),
-          { name: SPLIT, expr: col(SPLIT) },
-          { name: LABEL, expr: labelValue(label.name, label.type, task) },
-          ...numeric,
-          ...categories,
-        ]),
+        project(rows, featureColumns(config.entity, label, task, plan)),
         { progress: rowProgress(context), signal },
       )
       const inputFields = plan.columns.map(({ name, type }): Field => ({ name, type }))
@@ -151,6 +143,24 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
       }
     },
   }
+}
+
+/** What the features table holds of `labelledRows`, in its order. */
+export function featureColumns(
+  entity: string | undefined,
+  label: Field,
+  task: Task,
+  plan: FeaturePlan,
+): readonly Named[] {
+  const { numeric, categories } = planExpressions(plan)
+  return [
+    { name: ROW, expr: col(ROW) },
+    ...(entity === undefined ? [] : [{ name: ENTITY, expr: col(entity) }]),
+    { name: SPLIT, expr: col(SPLIT) },
+    { name: LABEL, expr: labelValue(label.name, label.type, task) },
+    ...numeric,
+    ...categories,
+  ]
 }
 
 function stratumOf(label: Field, task: Task): Expr {
