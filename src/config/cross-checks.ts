@@ -1,6 +1,7 @@
 /** What the keys of a pipeline file must be to each other. */
 import { REGRESSION_METRICS } from '../core/metrics.js'
 import type { PipelineConfig } from './config.js'
+import { ruleChecks } from './rule-checks.js'
 
 export interface CrossFault {
   /** The keys it is about; it is not raised while one of them is faulty itself. The first that is set gives the place. */
@@ -16,7 +17,7 @@ export function crossChecks(config: PipelineConfig): readonly CrossFault[] {
     ...splitChecks(config),
     ...columnChecks(config),
     ...windowChecks(config),
-    ...rangeChecks(config),
+    ...ruleChecks(config),
     ...orderChecks(config),
   ]
 }
@@ -140,16 +141,6 @@ function* windowChecks({ features, timestamp, label, entity, split }: PipelineCo
         message: `${called} is made of the label; ${delay === undefined ? 'it needs a delay: how long after a row its label is known' : 'then split.method must be time, or rows to learn from would hold labels of rows to be judged on'}`,
       }
   }
-}
-
-function* rangeChecks({ data }: PipelineConfig): Iterable<CrossFault> {
-  for (const [name, [low, high]] of Object.entries(data.validation_rules.value_ranges))
-    if (low > high)
-      yield {
-        paths: ['data.validation_rules.value_ranges'],
-        exact: ['data', 'validation_rules', 'value_ranges', name],
-        message: `the range of ${JSON.stringify(name)} is [${low}, ${high}], the minimum must not be above the maximum`,
-      }
 }
 
 function* orderChecks({ retry, gate, training }: PipelineConfig): Iterable<CrossFault> {

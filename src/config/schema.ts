@@ -182,7 +182,8 @@ const validationRules = z.strictObject({
   ).default({}),
   patterns: perColumn(
     key(
-      z.string().refine((pattern) => succeeds(() => new RegExp(pattern))),
+      // flags at the start, (?i), are RE2's and Java's, not JavaScript's
+      z.string().refine((pattern) => succeeds(() => new RegExp(pattern.replace(/^\(\?[ims]+\)/, '')))),
       'a regular expression',
     ),
     'A regular expression that each value must match (anywhere: use ^ and $).',
