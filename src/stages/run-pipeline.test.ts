@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadConfig } from '../config/load.js'
 import { Rng } from '../core/rng.js'
 import { openRegistry, registryFile } from '../registry/sqlite.js'
+import type { PublishedManifest } from './published-table.js'
 import { STAGES } from './pipeline-stages.js'
 import { explainPipeline, type RunOutcome, runPipeline } from './run-pipeline.js'
 
@@ -119,6 +120,59 @@ describe('runPipeline', () => {
     const other = await run('pipeline_name=other')
     expect(other.state.stages.find(({ name }) => name === 'publish')?.error?.code).toBe('MR_PUBLISH_OTHER')
     await run()
+  })
+
+  test('partitions of the source have its values, and features of that name give way', async () => {
+    await run('data.partition_by=[colour, bought]')
+    const manifest = JSON.parse(await readFile(join(folder, 'out/manifest.json'), 'utf8')) as PublishedManifest
+    expect(manifest.files.map(({ path }) => path.split('/').slice(1, 3).join('/'))).toEqual(
+      ['blue', 'green', 'red'].flatMap((colour) => ['no', 'yes'].map((bought) => `colour=${colour}/bought=${bought}`)),
+    )
+    const names = manifest.schema.map(({ name }) => name)
+    for (const name of ['colour', 'colour_1', 'bought', 'bought_1', 'split', 'row', 'x']) expect(names).toContain(name)
+    const unknown = await run('data.partition_by=[color]')
+    expect(unknown.state.stages.find(({ name }) => name === 'publish')?.error).toMatchObject({
+      code: 'MR_PUBLISH_PARTITION',
+      message: expect.stringContaining("did you mean 'colour'") as string,
+    })
+    await run()
+  })
+
+  test('append adds each table once, and refuses other columns', async () => {
+    const output = join(folder, 'appended')
+    const append = (...set: readonly string[]) =>
+      runPipeline(
+        loadConfig(join(folder, 'pipeline.yaml'), {
+          set: ['data.write_mode=append', `data.output_path=${output}`, ...set],
+        }),
+        { home: join(folder, 'home-append') },
+      )
+    const manifestOf = async () =>
+      JSON.parse(await readFile(join(output, 'manifest.json'), 'utf8')) as PublishedManifest
+    await append()
+    const first = await manifestOf()
+    expect(statuses(await append())).toBe(ALL_CACHED)
+    // other rows, then the first ones again: there already
+    await append('data.validation_rules.value_ranges={x: [-1, 1]}')
+    const both = await manifestOf()
+    expect(both.parts).toHaveLength(2)
+    expect(both.files.slice(0, first.files.length)).toEqual(first.files)
+    expect(both.rows).toBe(both.parts.reduce((sum, { rows }) => sum + rows, 0))
+    expect(statuses(await append())).toBe(ALL_CACHED)
+    expect(await manifestOf()).toEqual(both)
+    // a lost file is written again, in its old place
+    await rm(join(output, both.files[0]?.path ?? ''))
+    await append()
+    expect(await manifestOf()).toEqual(both)
+    expect(existsSync(join(output, both.files[0]?.path ?? ''))).toBe(true)
+
+    const other = await append('features.exclude=[x]')
+    const error = other.state.stages.find(({ name }) => name === 'publish')?.error
+    expect(error).toMatchObject({ code: 'MR_PUBLISH_SCHEMA', message: expect.stringContaining('x number') as string })
+    await writeFile(join(output, 'manifest.json'), '{')
+    const damaged = await append('data.compression=zstd')
+    expect(damaged.state.stages.find(({ name }) => name === 'publish')?.error?.code).toBe('MR_PUBLISH_SCHEMA')
+    expect((await readdir(output)).filter((name) => name.startsWith('data-'))).toHaveLength(2)
   })
 
   test('a lost file of a table is made again', async () => {

@@ -1,0 +1,164 @@
+/**
+ * The table under data.output_path: folders of files named by content, and one `manifest.json` that says which of them are
+ * the table. Writing ends with one rename of the manifest; readers that follow it never see half a table.
+ */
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { MillraceError } from '../core/errors.js'
+import { canonicalJson } from '../core/json.js'
+import { sha256File, syncFolder, writeFileAtomic } from '../core/files.js'
+import type { Schema } from '../core/schema.js'
+import type { Written } from '../etl/engine.js'
+
+/** `manifest.json` in data.output_path. Paths are relative to it. */
+export interface PublishedManifest {
+  readonly format: 1
+  readonly table: string
+  readonly schema: Schema
+  readonly rows: number
+  readonly partitionBy: readonly string[]
+  /** Columns that tell which row it is, and are no features: the row's position in the source, the entity. */
+  readonly keys: readonly string[]
+  /** What each run added, in order; several only where runs append. `plan`: digest of how its features were made. */
+  readonly parts: readonly { readonly folder: string; readonly rows: number; readonly plan: string }[]
+  readonly files: readonly {
+    readonly path: string
+    readonly rows: number
+    readonly bytes: number
+    readonly digest: string
+  }[]
+}
+
+/** The manifest of `output`; undefined where there is none, 'damaged' where it cannot be read as one. */
+export async function readManifest(output: string): Promise<PublishedManifest | 'damaged' | undefined> {
+  const text = await readFile(join(output, 'manifest.json'), 'utf8').catch(() => undefined)
+  if (text === undefined) return undefined
+  try {
+    const found = JSON.parse(text) as PublishedManifest
+    const lists: readonly unknown[] = [found.files, found.parts, found.schema, found.partitionBy, found.keys]
+    return typeof found.table === 'string' && lists.every(Array.isArray) ? found : 'damaged'
+  } catch {
+    return 'damaged'
+  }
+}
+
+/** One output_path is one table: another pipeline's is never touched. Throws MR_PUBLISH_OTHER. */
+export function refuseOthers(output: string, found: PublishedManifest | 'damaged' | undefined, table: string): void {
+  if (found === undefined || found === 'damaged' || found.table === table) return
+  throw new MillraceError(
+    'MR_PUBLISH_OTHER',
+    `data.output_path: ${output} holds the table of the pipeline '${found.table}'`,
+    { hint: 'give each pipeline an output_path of its own, or remove that folder' },
+  )
+}
+
+/**
+ * What is there and the new part, as one table; the same part again adds nothing. Throws MR_PUBLISH_SCHEMA where they have
+ * other columns, types or partitions.
+ */
+export function appended(
+  before: PublishedManifest | 'damaged' | undefined,
+  part: PublishedManifest,
+): PublishedManifest {
+  if (before === undefined) return part
+  if (before === 'damaged')
+    throw new MillraceError(
+      'MR_PUBLISH_SCHEMA',
+      'data.write_mode is append, but the manifest.json that is there cannot be read, so what was appended cannot be told',
+      { hint: 'bring it back from a copy, or set data.write_mode: overwrite' },
+    )
+  const names = new Set(part.parts.map(({ folder }) => folder))
+  for (const [what, there, here] of [
+    ['columns', inWords(before.schema), inWords(part.schema)],
+    ['partitions', before.partitionBy.join(', '), part.partitionBy.join(', ')],
+    ['keys', before.keys.join(', '), part.keys.join(', ')],
+  ] as const)
+    if (there !== here)
+      throw new MillraceError(
+        'MR_PUBLISH_SCHEMA',
+        `data.write_mode is append, but the table that is there has other ${what}: ${differing(there, here)}`,
+        { hint: 'set data.write_mode: overwrite, or another data.output_path' },
+      )
+  if (before.parts.some(({ folder }) => names.has(folder))) return before
+  return {
+    ...part,
+    rows: before.rows + part.rows,
+    parts: [...before.parts, ...part.parts],
+    files: [...before.files, ...part.files],
+  }
+}
+
+const inWords = (schema: Schema): string => schema.map(({ name, type }) => `${name} ${type}`).join(', ')
+
+/** The first few items that only one of the two lists has. */
+function differing(there: string, here: string): string {
+  const [before, now] = [there.split(', '), here.split(', ')]
+  const only = (a: readonly string[], b: readonly string[]): string => {
+    const items = a.filter((item) => !b.includes(item))
+    return items.length === 0 ? 'none' : `${items.slice(0, 5).join(', ')}${items.length > 5 ? ', …' : ''}`
+  }
+  return `only there ${only(before, now)}; only here ${only(now, before)}`
+}
+
+/** Syncs files just written to `fresh` and tells them as the manifest does, below `folder`. */
+export async function syncedFiles(
+  fresh: string,
+  folder: string,
+  written: Written['files'],
+  signal: AbortSignal,
+): Promise<PublishedManifest['files']> {
+  const files = []
+  for (const { path, rows, bytes } of written) {
+    const file = await open(join(fresh, path), 'r+')
+    try {
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    const { digest } = await sha256File(join(fresh, path), signal)
+    files.push({ path: `${folder}/${path}`, rows, bytes, digest })
+  }
+  const below = new Set<string>()
+  for (const { path } of written) for (let up = dirname(path); up !== '.'; up = dirname(up)) below.add(up)
+  const deepest = [...below].sort((x, y) => y.length - x.length)
+  for (const inner of [...deepest.map((path) => join(fresh, path)), fresh]) await syncFolder(inner)
+  return files
+}
+
+/** Puts the finished folder in its place and makes `manifest` the table; what no manifest names any more is removed. */
+export async function makeCurrent(
+  output: string,
+  fresh: string,
+  folder: string,
+  manifest: PublishedManifest,
+): Promise<void> {
+  await mkdir(output, { recursive: true })
+  await rm(join(output, folder), { recursive: true, force: true })
+  await rename(fresh, join(output, folder))
+  await syncFolder(output)
+  await writeFileAtomic(join(output, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+  const kept = new Set(manifest.parts.map((part) => part.folder))
+  // of earlier runs, and of runs that were killed
+  for (const entry of await readdir(output))
+    if (!kept.has(entry) && /^(\.writing-)?data-[0-9a-f]{16}(-|$)/.test(entry))
+      await rm(join(output, entry), { recursive: true, force: true })
+}
+
+/**
+ * True if `part` is what stands under `output`, or, for a table that is appended to, is in it; sizes of the files are
+ * looked at, not their bytes.
+ */
+export async function isPublished(output: string, part: PublishedManifest, append: boolean): Promise<boolean> {
+  const found = await readManifest(output)
+  if (found === undefined || found === 'damaged' || found.table !== part.table) return false
+  const there = new Set(found.files.map((file) => canonicalJson(file)))
+  const isThere = append
+    ? part.files.every((file) => there.has(canonicalJson(file)))
+    : canonicalJson(found) === canonicalJson(part)
+  if (!isThere) return false
+  for (const { path, bytes } of part.files) {
+    const file = await stat(join(output, path)).catch(() => undefined)
+    if (file?.size !== bytes) return false
+  }
+  return true
+}
