@@ -45,6 +45,13 @@ const ORDERS = `id,k,x,s,t
 4,,4,four,
 5,b,0.25,five,2024-01-05T00:00:00Z
 `
+/** The ids of each part, in the order of the rows. */
+function byPart(rows: readonly Readonly<Record<string, unknown>>[]): Readonly<Record<string, readonly unknown[]>> {
+  const parts: Record<string, unknown[]> = {}
+  for (const { id, part } of rows) (parts[String(part)] ??= []).push(id)
+  return parts
+}
+
 const KEYS = `k2,label
 a,Alpha
 c,Gamma
@@ -350,6 +357,29 @@ export function engineConformance(name: string, open: () => Promise<Engine>): vo
         const { schema } = await engine.inferSchema(source)
         const back = sort(scan(source, schema), [{ expr: col('id') }])
         expect((await plain(select(back, ['id', 'k']))).map(String)).toEqual(['1,a/é', '2,b/é', '3,a/é', '4,', '5,b/é'])
+      })
+      it('writes many folders, each with its rows in the order of the relation', async () => {
+        const many = await manyRows(bench, 'folders.csv', 3000)
+        const part = call('nullif', call('int_mod', col('id'), int(40)), int(7))
+        const parted = withColumns(many, named({ part }))
+        const { files, rows, schema } = await engine.write(parted, {
+          folder: path('many-parts'),
+          format: 'parquet',
+          partitionBy: ['part'],
+        })
+        expect([rows, files.length]).toEqual([3000, 40])
+        expect(schema).toEqual(parted.schema)
+        const source = await expandSource(path('many-parts'))
+        const back = scan(source, (await engine.inferSchema(source)).schema, { rowNumber: 'place' })
+        const found = await engine.rows(sort(select(back, ['id', 'part', 'place']), [{ expr: col('place') }]))
+        const wanted = await engine.rows(select(parted, ['id', 'part']))
+        expect(byPart(found)).toEqual(byPart(wanted))
+      })
+      it('refuses more folders than a table can have', async () => {
+        const many = await manyRows(bench, 'too-many.csv', 10_001)
+        const write = engine.write(many, { folder: path('too-many'), format: 'parquet', partitionBy: ['id'] })
+        await expect(write).rejects.toMatchObject({ code: 'MR_PUBLISH_PARTITION' })
+        await expect(stat(path('too-many'))).rejects.toThrow()
       })
       it.each(['csv', 'json'] as const)('writes %s that reads back', async (format) => {
         const folder = path(`as-${format}`)

@@ -9,7 +9,7 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { MillraceError } from '../../core/errors.js'
 import type { Progress, Target, Written } from '../engine.js'
 import { call, cast, col, text, type OrderKey } from '../expr.js'
-import { aggregated, filter, isOrdered, project, sort, type Relation } from '../relation.js'
+import { aggregated, filter, isOrdered, project, scan, sort, withColumns, type Relation } from '../relation.js'
 import { compile } from '../sql/compile.js'
 import { duckdb, textLiteral } from '../sql/duckdb.js'
 import type { Session } from './session.js'
@@ -98,6 +98,11 @@ async function writeOne(
   return { schema: relation.schema, rows, files: [{ path: name, rows, bytes: (await stat(path)).size }] }
 }
 
+/** From so many partitions on the rows are first sorted by them: a scan for each would read everything each time. */
+const SORT_FROM = 8
+/** One file each at least: beyond this a table is no table any more but a mistake. */
+const MOST_PARTITIONS = 10_000
+
 /** One COPY a value, so that each file keeps the relation's order; the values in their own order. */
 async function writePartitions(
   session: Session,
@@ -117,6 +122,59 @@ async function writePartitions(
     const reader = await connection.runAndReadAll(compile(groups, duckdb))
     return reader.getRows()
   }, signal)
+  if (values.length > MOST_PARTITIONS)
+    throw new MillraceError(
+      'MR_PUBLISH_PARTITION',
+      `partitions by ${by.join(', ')} would be ${values.length} folders; at most ${MOST_PARTITIONS} are written`,
+      { hint: 'partition by a column with fewer values, such as a day or a region' },
+    )
+  const sorted = `${folder}.sorted`
+  try {
+    const input = values.length < SORT_FROM ? relation : await sortedByPartition(session, relation, sorted, by, signal)
+    const written = await writeEach(session, input, folder, target, by, values, progress, signal)
+    return { ...written, schema: relation.schema }
+  } finally {
+    await rm(sorted, { recursive: true, force: true })
+  }
+}
+
+/** The same rows, each partition's together and in the relation's order: a scan for one then reads its row groups alone. */
+async function sortedByPartition(
+  session: Session,
+  relation: Relation,
+  folder: string,
+  by: readonly string[],
+  signal?: AbortSignal,
+): Promise<Relation> {
+  const taken = new Set(relation.schema.map(({ name }) => name.toLowerCase()))
+  let place = '#place'
+  while (taken.has(place)) place += '_'
+  await mkdir(folder)
+  const options = { folder, format: 'parquet', compression: 'snappy' } as const
+  const [inOrder, together] = [join(folder, 'in-order.parquet'), join(folder, 'together.parquet')]
+  await copy(session, relation, inOrder, options, undefined, signal)
+  const numbered = scan({ format: 'parquet', paths: [inOrder] }, relation.schema, { rowNumber: place })
+  // as text, as the folders are named: what a scan looks for must stand in the file to leave out row groups by it
+  const asText = withColumns(
+    numbered,
+    by.map((name) => ({ name, expr: cast(col(name), 'text') })),
+  )
+  const keys: readonly OrderKey[] = [...by, place].map((name) => ({ expr: col(name) }))
+  await copy(session, sort(asText, keys), together, options, undefined, signal)
+  await rm(inOrder)
+  return scan({ format: 'parquet', paths: [together] }, asText.schema.slice(0, -1))
+}
+
+async function writeEach(
+  session: Session,
+  relation: Relation,
+  folder: string,
+  target: Target,
+  by: readonly string[],
+  values: readonly (readonly unknown[])[],
+  progress?: Progress,
+  signal?: AbortSignal,
+): Promise<Written> {
   const kept = relation.schema.filter(({ name }) => !by.includes(name)).map(({ name }) => ({ name, expr: col(name) }))
   const total = values.reduce((sum, row) => sum + Number(row[by.length]), 0)
   const files: Written['files'][number][] = []
