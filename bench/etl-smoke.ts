@@ -73,6 +73,7 @@ async function main(): Promise<void> {
       csv.schema,
       table,
       '__row',
+      () => Date.now(),
     )
     const results = await timed('validate', () => rules.check(engine))
     const kept = await timed('keep sound rows', () =>

@@ -25,7 +25,7 @@ export type RuleName =
   | 'comparisons'
   | 'freshness'
   | 'min_records'
-  /** From a Great Expectations suite, where none of the others says it. */
+  /** From a Great Expectations suite. */
   | 'expectations'
 
 export interface RuleResult {
@@ -36,9 +36,16 @@ export interface RuleResult {
   /** The rule in words, e.g. `0 <= MonthlyCharges <= 200`. */
   readonly expectation: string
   readonly severity: Severity
+  /** The suite that asks for it. */
+  readonly source?: string
+  /** The share of rows that must hold, where that is not all: it may pass although some rows break it. */
+  readonly mostly?: number
   readonly passed: boolean
   /** Rows that broke it. */
   readonly violations: number
+  /** What was found, where that is not a number of rows; as a number too where it is one (times in microseconds). */
+  readonly observed?: string
+  readonly value?: number
   /** A few offending values, as text. */
   readonly examples: readonly string[]
 }
@@ -64,6 +71,8 @@ export interface ValidationDocument {
   readonly rowsOut: number
   readonly passed: boolean
   readonly rules: readonly RuleResult[]
+  /** What suites ask for that was not checked, and why. */
+  readonly unchecked?: readonly string[]
   /** Rows taken out, each with the rule that it broke; absent if none. */
   readonly quarantine?: TableDocument
   readonly columns: readonly ColumnProfile[]

@@ -47,6 +47,7 @@ export type ScalarFunction =
 export type AggregateFunction =
   | 'count'
   | 'count_if'
+  /** of several values: of their combinations */
   | 'count_distinct'
   | 'sum'
   | 'avg'

@@ -1,38 +1,38 @@
 /**
- * Validation rules as relations: all counts in one aggregate query, rows that break a rule apart from those that do
- * not. A row is quarantined under the first rule that it breaks: missing values, then ranges, then repeated keys.
+ * Validation rules as relations: all counts in one aggregate query, rows that break a dropping rule apart from those that
+ * do not. A row is quarantined under the first rule that it breaks.
  *
- * Keys are compared among the rows that break no missing-value or range rule, each unique column for itself; the first
- * row in order stays. Missing keys repeat nothing. Missing values are in no range and out of none.
+ * Keys are compared among the rows that break no other dropping rule, each key for itself; the first row in order
+ * stays, or what `unique_order` says. Missing keys repeat nothing.
  */
-import type { RuleResult, Severity } from '../core/documents.js'
-import { MillraceError } from '../core/errors.js'
+import type { RuleResult } from '../core/documents.js'
 import type { Schema } from '../core/schema.js'
-import type { Engine } from './engine.js'
-import { aggregate, bool, call, cast, col, int, missing, num, text, type Expr, type Named } from './expr.js'
-import { aggregated, filter, limit, project, select, sort, windowed, withColumns, type Relation } from './relation.js'
-import { columnType } from './types.js'
+import { severityOf, type ValidationRules } from '../core/validation-rules.js'
+import type { ColumnStatistics, Engine } from './engine.js'
+import { aggregate, call, col, type Expr, type Named } from './expr.js'
+import { fileRules, type Since } from './file-rules.js'
+import { aggregated, filter, limit, project, select, type Relation } from './relation.js'
+import { freeName, judged, repeatedKeys, rowsOfRepeatedKeys, type Order } from './repeated.js'
+import { any, not, type Rule, share, type Verdict } from './rule.js'
 
-/** As `data.validation_rules` of a pipeline file; what is left out asks for nothing. */
-export interface ValidationRules {
-  readonly required_columns?: readonly string[]
-  readonly non_null_columns?: readonly string[]
-  /** What happens to rows with a missing value in `non_null_columns`; default `warn`. */
-  readonly on_null?: Severity
-  /** Lowest and highest value allowed; rows outside are taken out. */
-  readonly value_ranges?: Readonly<Record<string, readonly [number, number]>>
-  /** A column, or columns that are unique together. */
-  readonly unique_columns?: readonly (string | readonly string[])[]
-  /** Rows that must be left. */
-  readonly min_records?: number
-}
+export type { ValidationRules } from '../core/validation-rules.js'
 
 export interface CompiledRules {
-  /** One row: `rows` and for each rule the rows that break it, by its id. */
+  /** One row: the counts that every rule is judged by. */
   readonly counts: Relation
-  /** Results from that row; examples are still empty. */
-  interpret(row: Readonly<Record<string, unknown>>): readonly RuleResult[]
-  /** Runs `counts` and, for rules that were broken, small queries for examples. */
+  /**
+   * How rows of `counts` of parts of a table make that of the whole, by column. Columns that are not here have to be
+   * counted over the whole (distinct values).
+   */
+  readonly merges: ReadonlyMap<string, 'sum' | 'min' | 'max'>
+  /** Ids of the rules that can be judged by merged counts alone. */
+  readonly additive: ReadonlySet<string>
+  /** Results from that row; examples are still empty. @param statistics by rule id, for rules that ask for some */
+  interpret(
+    row: Readonly<Record<string, unknown>>,
+    statistics?: ReadonlyMap<string, ColumnStatistics>,
+  ): readonly RuleResult[]
+  /** Runs `counts`, statistics where a rule asks for some, and small queries for what was broken. */
   check(engine: Engine, signal?: AbortSignal): Promise<readonly RuleResult[]>
   /** Rows that break no dropping rule, in order. Once `check` has run, rules that hold are left out of the plan. */
   readonly kept: Relation
@@ -41,159 +41,133 @@ export interface CompiledRules {
   readonly ruleColumn: string
 }
 
-/** A rule about rows. */
-interface RowRule {
-  readonly id: string
-  readonly rule: RuleResult['rule']
-  readonly column: string
-  readonly expectation: string
-  readonly severity: Severity
-  /** True (never NULL) for rows that break it; for unique columns: that have a key at all. */
-  readonly broken: Expr
-}
-
 const EXAMPLES = 5
 
 /**
  * @param row name of the column that numbers the input's rows, in `input`'s schema
- * Throws MR_PLAN_TYPE if a range is given for a column that is not numeric.
+ * @param since as in `fileRules`
+ * @param more rules of suites (expectations.ts), judged on all rows; they take none out
+ * Throws MR_PLAN_TYPE if a rule does not go with its column's type.
  */
-export function compileRules(rules: ValidationRules, schema: Schema, input: Relation, row: string): CompiledRules {
-  const columns = [
-    rules.non_null_columns ?? [],
-    Object.keys(rules.value_ranges ?? {}),
-    (rules.unique_columns ?? []).flat(),
-  ]
-  const known = new Set(schema.map(({ name }) => name))
-  const absent = absentColumns(rules, known)
-  const [nonNull = [], ranged = [], unique = []] = columns.map((names) => names.filter((name) => known.has(name)))
-  const rowRules: readonly RowRule[] = [
-    ...nonNull.map((column) => nonNullRule(column, rules.on_null ?? 'warn')),
-    ...ranged.map((column) => rangeRule(column, rules.value_ranges?.[column] ?? [-Infinity, Infinity], schema)),
-  ]
-  const keyRules = unique.map(uniqueRule)
-  const all = [...rowRules, ...keyRules]
-  const dropping = rowRules.filter(({ severity }) => severity === 'drop')
-  const sound = not(any(dropping.map(({ broken }) => broken)))
-  const counts = aggregated(input, [], countsOf(rowRules, keyRules, sound))
-  let broken: ReadonlySet<string> | undefined
-
-  const interpret = (found: Readonly<Record<string, unknown>>): readonly RuleResult[] => {
-    const rows = Number(found['rows'])
-    const results = all.map((rule): RuleResult => {
-      const violations = Number(found[rule.id])
-      const { id, column, expectation, severity } = rule
-      return { id, rule: rule.rule, column, expectation, severity, passed: violations === 0, violations, examples: [] }
-    })
-    const repeated = keyRules.reduce((sum, { id }) => sum + Number(found[id]), 0)
-    const left = rows - Number(found['unsound']) - repeated
-    return [...absent, ...results, ...minimum(rules.min_records ?? 0, left)]
-  }
+export function compileRules(
+  rules: ValidationRules,
+  schema: Schema,
+  input: Relation,
+  row: string,
+  since: Since,
+  more: readonly Rule[] = [],
+): CompiledRules {
+  const own = fileRules(rules, schema, row, since)
+  const dropping = own.rules.filter(({ severity, rows }) => severity === 'drop' && rows !== undefined)
+  const sound = not(any(dropping.flatMap(({ rows }) => (rows === undefined ? [] : [rows.broken]))))
+  const keys = own.keys(sound)
+  const all = [...own.rules, ...keys, ...more]
+  const droppingKeys = keys.filter(({ severity, keys: of }) => severity === 'drop' && of !== undefined)
+  const order: Order = { by: own.order, keep: rules.unique_order?.keep ?? 'first', row }
+  const wanted = rules.min_records ?? 0
   const ruleColumn = freeName('__rule', input.schema)
-  const judged = (): Relation => {
-    const active = (rule: RowRule): boolean => broken?.has(rule.id) ?? true
-    return judge(input, dropping.filter(active), keyRules.filter(active), row, ruleColumn)
+
+  const columns = all.map((rule, i) => rule.counts.map((count, j) => ({ ...count, name: `${i}.${j}` })))
+  const whole: readonly (Named & { readonly merge: 'sum' })[] = [
+    { name: 'rows', expr: aggregate('count', []), merge: 'sum' },
+    { name: 'unsound', expr: aggregate('count_if', [not(sound)]), merge: 'sum' },
+  ]
+  const counts = aggregated(
+    input,
+    [],
+    [...whole, ...columns.flat()].map(({ name, expr }) => ({ name, expr })),
+  )
+  const found = (at: Readonly<Record<string, unknown>>, i: number): readonly unknown[] =>
+    (columns[i] ?? []).map(({ name }) => at[name])
+
+  const interpret: CompiledRules['interpret'] = (at, statistics) => {
+    const verdicts = all.map((rule, i) => rule.judge(found(at, i), statistics?.get(rule.id)))
+    const repeated = droppingKeys.reduce((sum, rule) => sum + (verdicts[all.indexOf(rule)]?.violations ?? 0), 0)
+    const left = Number(at['rows']) - Number(at['unsound']) - repeated
+    const results = all.map((rule, i) => resultOf(rule, verdicts[i] ?? { passed: false, violations: 0 }))
+    const last = all.length - more.length
+    return [...results.slice(0, last), ...minimum(left, wanted, rules), ...results.slice(last)]
   }
+  let broken: ReadonlySet<string> | undefined
+  const judge = (): Relation => {
+    const active = ({ id }: Rule): boolean => broken?.has(id) ?? true
+    return judged(input, dropping.filter(active), droppingKeys.filter(active), order, ruleColumn)
+  }
+  const kept = (): Relation =>
+    select(
+      filter(judge(), call('is_null', col(ruleColumn))),
+      input.schema.map(({ name }) => name),
+    )
+
   return {
     counts,
+    merges: new Map([...whole, ...columns.flat()].flatMap(({ name, merge }) => (merge ? [[name, merge]] : []))),
+    additive: new Set(
+      all
+        .filter((rule) => rule.statistics === undefined && rule.counts.every(({ merge }) => merge !== undefined))
+        .map(({ id }) => id),
+    ),
     interpret,
     ruleColumn,
     async check(engine, signal) {
-      const found = (await engine.rows(counts, signal))[0] ?? {}
-      const results = interpret(found)
-      broken = new Set(results.filter(({ passed }) => !passed).map(({ id }) => id))
-      const examples = new Map<string, readonly string[]>()
-      for (const rule of all) {
-        if (!broken.has(rule.id)) continue
-        const values = await engine.rows(examplesOf(rule, input, sound, row), signal)
-        examples.set(
-          rule.id,
-          values.map(({ example }) => String(example)),
-        )
+      const at = (await engine.rows(counts, signal))[0] ?? {}
+      const requests = all.flatMap(({ id, statistics }) => (statistics ? [{ ...statistics, name: id }] : []))
+      const statistics = await engine.statistics(input, requests, signal)
+      const results = new Map(interpret(at, statistics).map((result) => [result.id, result]))
+      broken = new Set([...results.values()].filter(isBroken).map(({ id }) => id))
+      for (const [i, rule] of all.entries()) {
+        const result = results.get(rule.id)
+        if (result === undefined || !isBroken(result)) continue
+        const exact = await everyRepeat(rule, found(at, i), input, engine, signal)
+        const examples = await examplesOf(rule, input, engine, signal)
+        results.set(rule.id, { ...result, ...exact, ...(examples === undefined ? {} : { examples }) })
       }
       // a row may repeat several keys: how many rows are left is then counted, not summed
-      const several = keyRules.filter(({ id }) => broken?.has(id) === true).length > 1 && (rules.min_records ?? 0) > 0
-      const left = several
-        ? Number((await engine.rows(aggregated(kept(), [], [{ name: 'n', expr: aggregate('count', []) }])))[0]?.['n'])
-        : undefined
-      return results
-        .filter(({ rule }) => left === undefined || rule !== 'min_records')
-        .map((result) => ({ ...result, examples: examples.get(result.id) ?? [] }))
-        .concat(left === undefined ? [] : minimum(rules.min_records ?? 0, left))
+      if (droppingKeys.filter(({ id }) => broken?.has(id) === true).length > 1 && wanted > 0) {
+        const left = (
+          await engine.rows(aggregated(kept(), [], [{ name: 'n', expr: aggregate('count', []) }]), signal)
+        )[0]
+        for (const result of minimum(Number(left?.['n']), wanted, rules)) results.set(result.id, result)
+      }
+      return [...results.values()]
     },
     get kept() {
       return kept()
     },
     get quarantine() {
-      return filter(judged(), not(call('is_null', col(ruleColumn))))
+      return filter(judge(), not(call('is_null', col(ruleColumn))))
     },
   }
+}
 
-  function kept(): Relation {
-    const names = input.schema.map(({ name }) => name)
-    return select(filter(judged(), call('is_null', col(ruleColumn))), names)
+const isBroken = ({ passed, violations }: RuleResult): boolean => !passed || violations > 0
+
+function resultOf(rule: Rule, { passed, violations, observed, value, examples = [] }: Verdict): RuleResult {
+  const { id, column, expectation, severity, source, mostly } = rule
+  return {
+    id,
+    rule: rule.rule,
+    ...(column === undefined ? {} : { column }),
+    expectation,
+    severity,
+    ...(source === undefined ? {} : { source }),
+    ...(mostly === undefined ? {} : { mostly }),
+    passed,
+    violations,
+    ...(observed === undefined ? {} : { observed }),
+    ...(value === undefined ? {} : { value }),
+    examples,
   }
 }
 
-const not = (expr: Expr): Expr => call('not', expr)
-const any = (exprs: readonly Expr[]): Expr => (exprs.length === 0 ? bool(false) : call('or', ...exprs))
-
-/** Rules about columns that are not there: each fails under its own id. */
-function absentColumns(rules: ValidationRules, known: ReadonlySet<string>): readonly RuleResult[] {
-  const given: readonly (readonly [RuleResult['rule'], readonly string[]])[] = [
-    ['required_columns', rules.required_columns ?? []],
-    ['non_null_columns', rules.non_null_columns ?? []],
-    ['value_ranges', Object.keys(rules.value_ranges ?? {})],
-    ['unique_columns', (rules.unique_columns ?? []).flat()],
-  ]
-  return given.flatMap(([rule, names]) =>
-    names
-      .filter((column) => rule === 'required_columns' || !known.has(column))
-      .map((column): RuleResult => ({
-        id: `${rule}.${column}`,
-        rule,
-        column,
-        expectation: `there is a column ${column}`,
-        severity: 'fail',
-        passed: known.has(column),
-        violations: 0,
-        examples: [],
-      })),
-  )
-}
-
-function nonNullRule(column: string, severity: Severity): RowRule {
-  const broken = call('is_missing', col(column))
-  const expectation = `${column} is not missing`
-  return { id: `non_null_columns.${column}`, rule: 'non_null_columns', column, expectation, severity, broken }
-}
-
-function rangeRule(column: string, [low, high]: readonly [number, number], schema: Schema): RowRule {
-  const type = columnType(column, schema)
-  if (type !== 'number' && type !== 'integer')
-    throw new MillraceError('MR_PLAN_TYPE', `value_ranges.${column}: the column is ${type}, a range needs numbers`, {
-      hint: `take it out of value_ranges, or declare its type under data.schema`,
-    })
-  const outside = call('or', call('lt', col(column), num(low)), call('gt', col(column), num(high)))
-  const broken = call('and', not(call('is_missing', col(column))), call('coalesce', outside, bool(false)))
-  const expectation = `${low} <= ${column} <= ${high}`
-  return { id: `value_ranges.${column}`, rule: 'value_ranges', column, expectation, severity: 'drop', broken }
-}
-
-function uniqueRule(column: string): RowRule {
-  const broken = not(call('is_missing', col(column)))
-  const expectation = `no value of ${column} comes twice`
-  return { id: `unique_columns.${column}`, rule: 'unique_columns', column, expectation, severity: 'drop', broken }
-}
-
-function minimum(wanted: number, left: number): readonly RuleResult[] {
+function minimum(left: number, wanted: number, rules: ValidationRules): readonly RuleResult[] {
   if (wanted <= 0) return []
   return [
     {
       id: 'min_records',
       rule: 'min_records',
       expectation: `at least ${wanted} rows are left`,
-      severity: 'fail',
+      severity: severityOf('min_records', 'min_records', rules),
       passed: left >= wanted,
       violations: Math.max(0, wanted - left),
       examples: left >= wanted ? [] : [`${left} rows`],
@@ -201,84 +175,30 @@ function minimum(wanted: number, left: number): readonly RuleResult[] {
   ]
 }
 
-/** All counts of one pass; `unsound` are the rows that a row rule takes out. */
-function countsOf(rowRules: readonly RowRule[], keyRules: readonly RowRule[], sound: Expr): readonly Named[] {
-  const repeats = keyRules.map(({ id, column, broken: hasKey }): Named => {
-    const among = call('and', sound, hasKey)
-    const distinct: Expr = { op: 'aggregate', fn: 'count_distinct', args: [col(column)], filter: among }
-    return { name: id, expr: call('sub', aggregate('count_if', [among]), distinct) }
-  })
-  return [
-    { name: 'rows', expr: aggregate('count', []) },
-    { name: 'unsound', expr: aggregate('count_if', [not(sound)]) },
-    ...rowRules.map(({ id, broken }): Named => ({ name: id, expr: aggregate('count_if', [broken]) })),
-    ...repeats,
-  ]
-}
-
-/** The input with the id of the first broken rule in `ruleColumn`, NULL if there is none; in order. */
-function judge(
+/** Where every row of a repeated key counts, the counts only told that there are some. */
+async function everyRepeat(
+  { keys, mostly }: Rule,
+  found: readonly unknown[],
   input: Relation,
-  rowRules: readonly RowRule[],
-  keyRules: readonly RowRule[],
-  row: string,
-  ruleColumn: string,
-): Relation {
-  const branches = rowRules.map(({ id, broken }) => ({ when: broken, then: text(id) }))
-  const first: Expr = branches.length === 0 ? missing('text') : { op: 'case', branches, otherwise: missing('text') }
-  const judged = withColumns(input, [{ name: ruleColumn, expr: first }])
-  if (keyRules.length === 0) return judged
-  const names = keyRules.map((_, i) => freeName(`${ruleColumn}_${i}`, input.schema))
-  const numbered = windowed(
-    judged,
-    keyRules.map(({ column }, i): Named => ({
-      name: names[i] ?? '',
-      expr: {
-        op: 'window',
-        fn: 'row_number',
-        args: [],
-        partitionBy: [col(column), call('is_null', col(ruleColumn))],
-        orderBy: [{ expr: col(row) }],
-      },
-    })),
-  )
-  const repeated: Expr = {
-    op: 'case',
-    branches: keyRules.map(({ id, broken: hasKey }, i) => ({
-      when: call('and', hasKey, call('gt', col(names[i] ?? ''), int(1))),
-      then: text(id),
-    })),
-    otherwise: missing('text'),
-  }
-  const whole = withColumns(numbered, [{ name: ruleColumn, expr: call('coalesce', col(ruleColumn), repeated) }])
-  return sort(select(whole, [...input.schema.map(({ name }) => name), ruleColumn]), [{ expr: col(row) }])
+  engine: Engine,
+  signal: AbortSignal | undefined,
+): Promise<Partial<Verdict>> {
+  if (keys?.all === undefined) return {}
+  const row = (await engine.rows(rowsOfRepeatedKeys(keys, input), signal))[0]
+  return share(Number(row?.['n'] ?? 0), Number(found[1]), mostly)
 }
 
-/** At most five: values out of range or repeated, or the numbers (from 1) of rows with a missing value. */
-function examplesOf(rule: RowRule, input: Relation, sound: Expr, row: string): Relation {
-  const value = cast(col(rule.column), 'text')
-  switch (rule.rule) {
-    case 'unique_columns': {
-      const groups = aggregated(
-        filter(input, call('and', sound, rule.broken)),
-        [{ name: 'example', expr: value }],
-        [{ name: 'n', expr: aggregate('count', []) }],
-      )
-      const by = [{ expr: col('n'), descending: true }, { expr: col('example') }]
-      return limit(sort(filter(groups, call('gt', col('n'), int(1))), by), EXAMPLES)
-    }
-    case 'non_null_columns': {
-      const at = call('concat', text('row '), cast(call('add', col(row), int(1)), 'text'))
-      return limit(project(filter(input, rule.broken), [{ name: 'example', expr: at }]), EXAMPLES)
-    }
-    default:
-      return limit(project(filter(input, rule.broken), [{ name: 'example', expr: value }]), EXAMPLES)
-  }
-}
-
-function freeName(wanted: string, schema: Schema): string {
-  const taken = new Set(schema.map(({ name }) => name.toLowerCase()))
-  let name = wanted
-  while (taken.has(name.toLowerCase())) name += '_'
-  return name
+/** At most five: what broke it, or the keys that are repeated; undefined for rules that are not about rows. */
+async function examplesOf(
+  rule: Rule,
+  input: Relation,
+  engine: Engine,
+  signal: AbortSignal | undefined,
+): Promise<readonly string[] | undefined> {
+  const relation =
+    rule.rows !== undefined
+      ? project(filter(input, rule.rows.broken), [{ name: 'example', expr: rule.rows.example }])
+      : rule.keys && repeatedKeys(rule.keys, input)
+  if (relation === undefined) return undefined
+  return (await engine.rows(limit(relation, EXAMPLES), signal)).map(({ example }) => String(example))
 }

@@ -200,7 +200,7 @@ function reduceType(fn: string, types: readonly ColumnType[]): ColumnType {
       count(fn, types, 0, 1)
       return 'integer'
     case 'count_distinct':
-      count(fn, types, 1)
+      count(fn, types, 1, Infinity)
       return 'integer'
     case 'count_if':
       count(fn, types, 1)

@@ -135,7 +135,7 @@ export function formatReason(reason: Reason): string {
     case 'outputs-missing':
       return `its outputs are no longer in the store: ${reason.outputs.join(', ')}`
     case 'effects-gone':
-      return 'what it made outside the store is no longer there'
+      return 'what it made outside the store is no longer there, or what it found no longer holds'
     case 'upstream':
       return `it depends on ${reason.stage}, which may give other outputs`
   }

@@ -46,8 +46,8 @@ export interface StageKind<Config> {
    */
   fingerprint?(config: Config, signal: AbortSignal): Promise<string>
   /**
-   * For a stage with effects outside the store: false if they are gone, so that the stage runs again although the
-   * journal holds its outputs.
+   * For a stage with effects outside the store, or whose answer depends on the time: false if they are gone or it holds
+   * no longer, so that the stage runs again although the journal holds its outputs.
    */
   stillThere?(outputs: Artifacts, config: Config, store: ArtifactStore): Promise<boolean>
   run(context: StageContext<Config>): Promise<Artifacts>

@@ -6,6 +6,7 @@ import type { PipelineConfig } from '../config/config.js'
 import { type LoadedConfig, requireLabel, resolvePath } from '../config/load.js'
 import { detectMachine, type MachinePlan, planForMachine, requireRunnable } from '../config/machine.js'
 import type { ArtifactStore } from '../core/artifacts.js'
+import { type Clock, systemClock } from '../core/clock.js'
 import type { RegistrationDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
 import { sha256Json } from '../core/json.js'
@@ -26,6 +27,8 @@ export interface RunOptions {
   /** Folder of the journal, the artifacts and the registry; made if absent. */
   readonly home: string
   readonly signal?: AbortSignal
+  /** Default: the machine's. */
+  readonly clock?: Clock
   readonly onEvent?: (event: ExecutionEvent) => void
   /** Hears, before anything runs, what the file asks for that this machine lacks, and what happens instead. */
   readonly onPlan?: (plan: MachinePlan) => void
@@ -44,7 +47,7 @@ async function withResources<T>(
   loaded: Pick<LoadedConfig, 'config' | 'folder'>,
   plan: MachinePlan,
   home: { readonly path: string; readonly store: ArtifactStore },
-  runId: string,
+  { runId, started }: { readonly runId: string; readonly started: number },
   use: (resources: RunResources) => Promise<T>,
 ): Promise<T> {
   let engine: Promise<Engine> | undefined
@@ -61,6 +64,7 @@ async function withResources<T>(
     // one: a second thread gains 5 to 10 % on networks of this size, and costs a core that DuckDB or a trial could use
     threads: 1,
     runId,
+    started,
     configDigest: sha256Json(loaded.config),
     versions: versions(),
   }
@@ -97,11 +101,12 @@ async function planned(config: PipelineConfig, positionOf: LoadedConfig['positio
   return plan
 }
 
-function executorOf(home: Home, config: PipelineConfig): PipelineExecutor {
+function executorOf(home: Home, config: PipelineConfig, clock: Clock = systemClock): PipelineExecutor {
   const { max_retries, initial_delay, backoff_factor, max_delay } = config.retry
   return new PipelineExecutor({
     journal: home.journal,
     store: home.store,
+    clock,
     // stages share one engine, which uses all cores itself; two at once let `publish` run beside `pack` and `train`
     concurrency: 2,
     retry: new RetryStrategy({
@@ -137,9 +142,10 @@ export async function runPipeline(
   const home = await openHome(options.home, `pipeline ${config.pipeline_name}`)
   try {
     await clearSpills(home)
-    const executor = executorOf(home, config)
+    const executor = executorOf(home, config, options.clock)
     const runId = options.runId ?? executor.newRunId()
-    const state = await withResources(loaded, plan, home, runId, (resources) =>
+    const begun = { runId, started: (options.clock ?? systemClock).now() }
+    const state = await withResources(loaded, plan, home, begun, (resources) =>
       executor.execute<PipelineConfig>({
         name: config.pipeline_name,
         stages: pipelineStages(resources, config.retry.timeout).filter(
@@ -182,8 +188,9 @@ export async function resumePipeline(run: string | undefined, options: RunOption
     options.onPlan?.(plan)
     const began = new Set(before?.stages.map(({ name: stage }) => stage))
     const loaded = { config, folder: before?.folder ?? process.cwd() }
-    const state = await withResources(loaded, plan, home, name, (resources) =>
-      executorOf(home, config).resume<PipelineConfig>(name, {
+    const begun = { runId: name, started: before?.startedAt ?? (options.clock ?? systemClock).now() }
+    const state = await withResources(loaded, plan, home, begun, (resources) =>
+      executorOf(home, config, options.clock).resume<PipelineConfig>(name, {
         stages: pipelineStages(resources, config.retry.timeout).filter(({ name: stage }) => began.has(stage)),
         versions: { node: process.versions.node, ...resources.versions },
         ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -201,7 +208,8 @@ export async function explainPipeline(loaded: LoadedConfig, options: RunOptions)
   const plan = await planned(loaded.config, (path) => loaded.positionOf(path))
   const home = await readHome(options.home)
   try {
-    return await withResources(loaded, plan, home, 'explain', (resources) =>
+    const begun = { runId: 'explain', started: (options.clock ?? systemClock).now() }
+    return await withResources(loaded, plan, home, begun, (resources) =>
       executorOf(home, loaded.config).explain<PipelineConfig>(pipelineStages(resources), loaded.config, options.signal),
     )
   } finally {

@@ -12,6 +12,8 @@ export interface RunResources {
   resolve(path: string): string
   readonly threads: number
   readonly runId: string
+  /** When the run began, in milliseconds since 1970; a resumed run has its first beginning. */
+  readonly started: number
   /** Digest of the resolved configuration. */
   readonly configDigest: string
   /** Versions of what takes part: millrace, node, duckdb, onnxruntime. */

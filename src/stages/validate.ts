@@ -1,7 +1,9 @@
 /** Validate: every rule in one query; rows that break one go to quarantine with its name, the rest go on. */
 import type { PipelineConfig } from '../config/config.js'
+import { parseDuration } from '../config/units.js'
 import type { RuleResult, TableDocument, ValidationDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
+import { freshnessHolds, type Since } from '../etl/file-rules.js'
 import { profileTable } from '../etl/profile.js'
 import { compileRules } from '../etl/rules.js'
 import type { StageKind } from '../pipeline/stage.js'
@@ -9,20 +11,28 @@ import { getJson, putJson, type RunResources, TABLE_TYPE } from './run-resources
 import { isTableThere, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
 
 export function validate(resources: RunResources): StageKind<PipelineConfig> {
+  const since: Since = (age) => resources.started - parseDuration(age) * 1000
   return {
     name: 'validate',
-    version: 1,
+    version: 2,
     after: ['extract'],
-    stillThere: (outputs, _, store) => isTableThere(store, outputs['table']),
+    // the time is no part of what is cached: a table may have grown too old since its report was written
+    async stillThere(outputs, { data }, store) {
+      if (!(await isTableThere(store, outputs['table']))) return false
+      const { freshness } = data.validation_rules
+      if (Object.keys(freshness).length === 0) return true
+      const { rules } = await getJson<ValidationDocument>(store, outputs['report'])
+      return freshnessHolds(rules, freshness, since)
+    },
     async run(context) {
       const { config, inputs, store, signal } = context
       const input = inputs['extract']?.['table']
       const table = await getJson<TableDocument>(store, input)
       const engine = await resources.engine()
       const relation = await tableRelation(store, table)
-      const compiled = compileRules(config.data.validation_rules, table.schema, relation, ROW)
-      const results: readonly RuleResult[] = await compiled.check(engine, signal)
-      const removed = results.filter(({ severity, passed }) => severity === 'drop' && !passed)
+      const compiled = compileRules(config.data.validation_rules, table.schema, relation, ROW, since)
+      const results = await compiled.check(engine, signal)
+      const removed = results.filter(({ severity, violations }) => severity === 'drop' && violations > 0)
       let kept: TableDocument = table
       let quarantine: TableDocument | undefined
       if (removed.length > 0) {
@@ -30,7 +40,6 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
         kept = await writeTable(engine, store, compiled.kept, { progress: rowProgress(context), signal })
       }
       const failed = results.filter(({ severity, passed }) => severity === 'fail' && !passed)
-      const minimum = config.data.validation_rules.min_records
       const document: ValidationDocument = {
         rowsIn: table.rows,
         rowsOut: kept.rows,
@@ -42,19 +51,13 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
       const report = await putJson(store, document)
       // seen on the run's page even if a rule stops the run below
       await context.attach('report', report)
-      for (const { id, violations, severity } of results.filter(({ passed }) => !passed))
-        context.log(`${id}: ${violations} rows (${severity})`, 'warn')
+      for (const result of results.filter(({ passed, violations }) => !passed || violations > 0))
+        context.log(`${result.id}: ${broken(result)} (${whatHappens(result)})`, 'warn')
       if (failed.length > 0)
         throw new MillraceError(
           'MR_VALIDATION_FAILED',
-          `validation: ${failed.map((rule) => `${rule.id}: ${rule.expectation}; ${rule.violations} rows break it${rule.examples.length > 0 ? ` (${rule.examples.join(', ')})` : ''}`).join('; ')}`,
+          `validation: ${failed.map((rule) => `${rule.id}: ${rule.expectation}; ${broken(rule)}${examples(rule)}`).join('; ')}`,
           { hint: 'mend the source, or the rules under data.validation_rules' },
-        )
-      if (kept.rows < minimum)
-        throw new MillraceError(
-          'MR_VALIDATION_FAILED',
-          `validation: min_records asks for ${minimum} rows, ${kept.rows} are left of ${table.rows}`,
-          { hint: 'mend the source, or lower data.validation_rules.min_records' },
         )
       return {
         table: kept === table && input !== undefined ? input : await putJson(store, kept, TABLE_TYPE),
@@ -63,3 +66,18 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
     },
   }
 }
+
+/** What was found, in a few words. */
+function broken({ rule, column, violations, observed }: RuleResult): string {
+  if (violations > 0 && rule === 'min_records') return `${violations} too few`
+  const rows = `${violations} ${violations === 1 ? 'row breaks' : 'rows break'} it`
+  if (observed !== undefined) return violations > 0 ? `${rows}, ${observed}` : observed
+  return violations === 0 && column !== undefined ? 'there is none' : rows
+}
+
+function whatHappens({ severity, passed }: RuleResult): string {
+  if (passed) return 'which is allowed'
+  return { warn: 'warning', drop: 'taken out', fail: 'stops the run' }[severity]
+}
+
+const examples = ({ examples: some }: RuleResult): string => (some.length > 0 ? ` (${some.join(', ')})` : '')

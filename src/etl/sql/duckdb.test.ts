@@ -92,6 +92,7 @@ const RELATIONS: Readonly<Record<string, Relation>> = {
       'count-x': aggregate('count', [col('x')]),
       count_if: aggregate('count_if', [col('b')]),
       count_distinct: aggregate('count_distinct', [col('k')]),
+      'count_distinct-pairs': aggregate('count_distinct', [col('k'), col('s')]),
       sum: aggregate('sum', [col('x')]),
       'sum-integer': aggregate('sum', [col('id')]),
       'sum-boolean': aggregate('sum', [col('b')]),

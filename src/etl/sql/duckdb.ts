@@ -81,7 +81,7 @@ export const duckdb: SqlDialect = {
   aggregates: {
     count: 'count($1)',
     count_if: 'count_if($1)',
-    count_distinct: 'count(DISTINCT $1)',
+    count_distinct: 'count(DISTINCT ($*))',
     sum: 'sum($1)',
     avg: 'avg($1)',
     min: 'min($1)',
