@@ -164,7 +164,8 @@ function problems(
     problem('data.engine', 'data.engine is spark: this version has only the embedded engine', 'write engine: duckdb')
   for (const key of ['source_path', 'output_path'] as const) {
     const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(data[key])?.[1]?.toLowerCase()
-    if (scheme !== undefined && scheme !== 'file')
+    const isReadable = key === 'source_path' && (scheme === 's3' || scheme === 's3a')
+    if (scheme !== undefined && scheme !== 'file' && !isReadable)
       problem(
         `data.${key}`,
         `data.${key} is ${data[key]}: the embedded engine of this version cannot ${key === 'source_path' ? 'read from' : 'write to'} ${scheme}:// yet`,

@@ -5,22 +5,22 @@
  */
 import { relative, sep } from 'node:path'
 import { MillraceError } from '../core/errors.js'
-import type { Source } from './relation.js'
+import { nameOf, type Source } from './relation.js'
 
 /** What Hive calls the folder of missing values. */
 const MISSING = '__HIVE_DEFAULT_PARTITION__'
 
 /**
- * The columns that the folders between `root` and the files give, from the outermost in; undefined if none. Throws
- * MR_SOURCE_HEADER where files lie in folders of different columns.
+ * The columns that the folders between `root` and the files (paths, or addresses of objects) give, from the outermost
+ * in; undefined if none. Throws MR_SOURCE_HEADER where files lie in folders of different columns.
  */
-export function folderColumns(root: string, paths: readonly string[]): Source['hive'] {
-  const [first = [], ...others] = paths.map((path) => pairsOf(root, path).map(({ column }) => column))
+export function folderColumns(root: string, names: readonly string[]): Source['hive'] {
+  const [first = [], ...others] = names.map((name) => pairsOf(root, name).map(({ column }) => column))
   const other = others.findIndex((columns) => columns.join('\0') !== first.join('\0'))
   if (other >= 0) {
     const said = (index: number): string => {
       const columns = index === 0 ? first : (others[index - 1] ?? [])
-      return `${relative(root, paths[index] ?? '')} (${columns.join(', ') || 'none'})`
+      return `${below(root, names[index] ?? '')} (${columns.join(', ') || 'none'})`
     }
     throw new MillraceError(
       'MR_SOURCE_HEADER',
@@ -32,21 +32,22 @@ export function folderColumns(root: string, paths: readonly string[]): Source['h
   if (seen.size < first.length || seen.has(''))
     throw new MillraceError(
       'MR_SOURCE_HEADER',
-      `${root}: folders called column=value name a column twice, or none: ${relative(root, paths[0] ?? '')}`,
+      `${root}: folders called column=value name a column twice, or none: ${below(root, names[0] ?? '')}`,
       { hint: 'names are compared without regard to case' },
     )
   return first.length === 0 ? undefined : { root, columns: first }
 }
 
 /** The value that the folders give all rows of this file; null for a missing one, also for a column that they lack. */
-export function folderValue(hive: NonNullable<Source['hive']>, path: string, column: string): string | null {
-  const value = pairsOf(hive.root, path).find((pair) => pair.column === column)?.value
+export function folderValue(source: Pick<Source, 'hive' | 'objects'>, path: string, column: string): string | null {
+  const value = pairsOf(source.hive?.root ?? '', nameOf(source, path)).find((pair) => pair.column === column)?.value
   return value === undefined || value === MISSING ? null : value
 }
 
 /** For each file the values of all its folders' columns: what the source's files do not hold of its content. */
-export function folderValues({ paths }: Pick<Source, 'paths'>, hive: NonNullable<Source['hive']>): unknown {
-  return [hive.columns, paths.map((path) => hive.columns.map((column) => folderValue(hive, path, column)))]
+export function folderValues(source: Source): unknown {
+  const columns = source.hive?.columns ?? []
+  return [columns, source.paths.map((path) => columns.map((column) => folderValue(source, path, column)))]
 }
 
 /** The source without those folder columns that the files hold themselves: what a file says of its rows goes first. */
@@ -58,9 +59,14 @@ export function withoutOwn(source: Source, own: readonly string[]): Source {
   return columns.length === 0 ? rest : { ...rest, hive: { ...hive, columns } }
 }
 
-function pairsOf(root: string, path: string): { readonly column: string; readonly value: string }[] {
-  return relative(root, path)
-    .split(sep)
+/** Keys of objects are no paths: `..` in one means nothing, and it is parted by slashes on every system. */
+const isAddress = (name: string): boolean => /^s3:\/\//.test(name)
+const below = (root: string, name: string): string =>
+  isAddress(name) ? name.slice(root.length).replace(/^\//, '') : relative(root, name)
+
+function pairsOf(root: string, name: string): { readonly column: string; readonly value: string }[] {
+  return below(root, name)
+    .split(isAddress(name) ? '/' : sep)
     .slice(0, -1)
     .flatMap((folder) => {
       const at = folder.indexOf('=')

@@ -6,10 +6,22 @@ import { columnType, holds, typeOf, unify } from './types.js'
 
 export type FileFormat = 'csv' | 'json' | 'parquet'
 
+/** An object of an object store, as it was listed. */
+export interface ObjectVersion {
+  /** Its address, for people: `s3://bucket/key`. */
+  readonly name: string
+  /** What the store says of its content; another tag is another content. */
+  readonly etag: string
+  /** Bytes. */
+  readonly size: number
+}
+
 /** Files of one format, read in the order given. `schema` says what the columns are after reading. */
 export interface Source {
   readonly format: FileFormat
   readonly paths: readonly string[]
+  /** By path, what the files are copies of, where they are: see s3/cache.ts, which makes them. */
+  readonly objects?: Readonly<Record<string, ObjectVersion>>
   /** Columns that folders called `column=value` below `root` give: see hive.ts. */
   readonly hive?: { readonly root: string; readonly columns: readonly string[] }
   readonly csv?: {
@@ -18,7 +30,14 @@ export interface Source {
     readonly header?: boolean
     /** All columns of the files in their order, as `inferSchema` found them; a scan may want fewer. */
     readonly columns?: readonly string[]
+    /** By path, the columns of the files that have others than `columns`, or the same in another order. */
+    readonly layouts?: Readonly<Record<string, readonly string[]>>
   }
+}
+
+/** What a person calls the file at `path`: an object's address, else the path. */
+export function nameOf(source: Pick<Source, 'objects'>, path: string): string {
+  return source.objects?.[path]?.name ?? path
 }
 
 export type Relation = { readonly schema: Schema } & (
@@ -47,7 +66,13 @@ export type Relation = { readonly schema: Schema } & (
     }
   | { readonly kind: 'window'; readonly input: Relation; readonly columns: readonly Named[] }
   | { readonly kind: 'union'; readonly inputs: readonly Relation[] }
-  | { readonly kind: 'sort'; readonly input: Relation; readonly by: readonly OrderKey[] }
+  | {
+      readonly kind: 'sort'
+      readonly input: Relation
+      readonly by: readonly OrderKey[]
+      /** No two rows are alike in the keys: they leave nothing open. */
+      readonly unique?: true
+    }
   | { readonly kind: 'limit'; readonly input: Relation; readonly count: number; readonly offset?: number }
 )
 
@@ -140,11 +165,11 @@ export function union(inputs: readonly Relation[]): Relation {
   return { kind: 'union', inputs, schema: first.schema }
 }
 
-/** Ties keep no particular order: end the keys with a unique column where it matters. */
-export function sort(input: Relation, by: readonly OrderKey[]): Relation {
+/** Ties keep no particular order: end the keys with a unique column where it matters; `unique` says that they do. */
+export function sort(input: Relation, by: readonly OrderKey[], options: { readonly unique?: true } = {}): Relation {
   if (by.length === 0) throw new MillraceError('MR_PLAN_SHAPE', 'a sort needs at least one key')
   for (const key of by) plain({ name: 'sort key', expr: key.expr }, input.schema)
-  return { kind: 'sort', input, by, schema: input.schema }
+  return { kind: 'sort', input, by, ...options, schema: input.schema }
 }
 
 /** The first `count` rows after `offset`. */

@@ -80,7 +80,8 @@ describe('expandSource', () => {
     })
   })
   it('refuses what is not a path', async () => {
-    await expect(expandSource('s3://bucket/x.csv')).rejects.toMatchObject({ code: 'MR_SOURCE_SCHEME' })
+    await expect(expandSource('gs://bucket/x.csv')).rejects.toMatchObject({ code: 'MR_SOURCE_SCHEME' })
+    await expect(expandSource('s3://bucket/x.csv')).rejects.toMatchObject({ code: 'MR_SOURCE_S3' })
   })
   describe('folders called column=value', () => {
     const put = async (...files: string[]): Promise<string> => {
@@ -95,9 +96,9 @@ describe('expandSource', () => {
 
     it('give columns below the folder or pattern that was named, never above it', async () => {
       const folder = await put('year=2024/k=a%2Fb/p.csv', 'year=2025/k=__HIVE_DEFAULT_PARTITION__/p.csv')
-      const { hive, paths } = await expandSource(folder)
-      expect(hive).toEqual({ root: folder, columns: ['year', 'k'] })
-      const values = (column: string) => paths.map((path) => hive && folderValue(hive, path, column))
+      const source = await expandSource(folder)
+      expect(source.hive).toEqual({ root: folder, columns: ['year', 'k'] })
+      const values = (column: string) => source.paths.map((path) => folderValue(source, path, column))
       expect(values('year')).toEqual(['2024', '2025'])
       expect(values('k')).toEqual(['a/b', null])
       expect((await hiveOf(join(folder, 'year=2024')))?.columns).toEqual(['k'])
@@ -108,8 +109,8 @@ describe('expandSource', () => {
       expect(await hiveOf(await put('plain.csv', 'below/plain.csv'))).toBeUndefined()
     })
     it('are taken as they stand where they are no escapes', async () => {
-      const { hive, paths } = await expandSource(await put('k=100%/p.csv', 'k=b=c/p.csv', 'k=/p.csv'))
-      expect(paths.map((path) => hive && folderValue(hive, path, 'k'))).toEqual(['', '100%', 'b=c'])
+      const source = await expandSource(await put('k=100%/p.csv', 'k=b=c/p.csv', 'k=/p.csv'))
+      expect(source.paths.map((path) => folderValue(source, path, 'k'))).toEqual(['', '100%', 'b=c'])
     })
     it.each([
       ['differ between files', ['k=1/p.csv', 'j=1/p.csv'], /j=1\/p\.csv \(j\), k=1\/p\.csv \(k\)/],

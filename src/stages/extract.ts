@@ -2,13 +2,15 @@
 import { createHash } from 'node:crypto'
 import { relative, sep } from 'node:path'
 import type { PipelineConfig } from '../config/config.js'
+import { objectStore } from '../config/object-store.js'
 import { MillraceError } from '../core/errors.js'
 import { sha256File } from '../core/files.js'
 import type { Field } from '../core/schema.js'
 import { aggregate } from '../etl/expr.js'
-import { aggregated, type FileFormat, scan, type Source } from '../etl/relation.js'
+import { aggregated, type FileFormat, nameOf, scan, type Source } from '../etl/relation.js'
 import { folderValues } from '../etl/hive.js'
-import { expandSource } from '../etl/source.js'
+import { inWords } from '../etl/source-words.js'
+import { expandSource, fetchSource, type SourceOptions } from '../etl/source.js'
 import type { StageKind } from '../pipeline/stage.js'
 import { putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
 import { adoptParquet, isTableThere, ROW, rowProgress, writeTable } from './tables.js'
@@ -23,10 +25,20 @@ export interface SourceDocument {
 }
 
 export function extract(resources: RunResources): StageKind<PipelineConfig> {
-  const find = async (config: PipelineConfig): Promise<Source> => {
+  // what a run reads of an object store is what was there when it first looked: one listing
+  const listed = new Map<string, Promise<Source>>()
+  const find = async (config: PipelineConfig, signal: AbortSignal): Promise<Found> => {
     const csv = { ...config.data.csv }
-    const source = await expandSource(resources.resolve(config.data.source_path))
-    return source.format === 'csv' ? { ...source, csv } : source
+    const location = resources.resolve(config.data.source_path)
+    const s3 = isObject(location) ? objectStore(config.data.s3, resources.home) : undefined
+    const options = { signal, ...(s3 === undefined ? {} : { s3 }) }
+    const expanded = listed.get(location) ?? expandSource(location, options)
+    if (s3 !== undefined) listed.set(location, expanded)
+    const source = await expanded.catch((error: unknown) => {
+      listed.delete(location)
+      throw error
+    })
+    return { source: source.format === 'csv' ? { ...source, csv: { ...source.csv, ...csv } } : source, options }
   }
   return {
     name: 'extract',
@@ -35,18 +47,22 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
     stillThere: (outputs, _, store) => isTableThere(store, outputs['table']),
     // content, not names or times: a moved or touched file changes nothing
     async fingerprint(config, signal) {
-      const source = await find(config)
+      const { source } = await find(config, signal)
       const hash = createHash('sha256').update(source.format)
-      for (const path of source.paths) hash.update((await sha256File(path, signal)).digest)
+      for (const path of source.paths) hash.update(await contentOf(source, path, signal))
       // what folders say of their files' rows is content too
-      if (source.hive !== undefined) hash.update(JSON.stringify(folderValues(source, source.hive)))
+      if (source.hive !== undefined) hash.update(JSON.stringify(folderValues(source)))
       return hash.digest('hex')
     },
     async run(context) {
       const { config, store, signal } = context
       const engine = await resources.engine()
-      const found = await find(config)
-      const { source, schema: inferred } = await engine.inferSchema(found, signal)
+      const { source: found, options } = await find(config, signal)
+      await fetchSource(found, {
+        ...options,
+        progress: ({ done, total }) => context.progress({ unit: 'bytes', done, total }),
+      })
+      const { source, schema: inferred } = await inWords(found, () => engine.inferSchema(found, signal))
       const schema = withDeclaredTypes(inferred, config.data.schema)
       const clash = schema.find(({ name }) => name === ROW)
       if (clash !== undefined)
@@ -64,11 +80,13 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
       const table =
         source.format === 'parquet' && source.hive === undefined && sameTypes(schema, inferred)
           ? await adoptParquet(store, source.paths, schema, rowsOf)
-          : await writeTable(engine, store, scan(source, schema), { progress: rowProgress(context), signal })
+          : await inWords(source, () =>
+              writeTable(engine, store, scan(source, schema), { progress: rowProgress(context), signal }),
+            )
       const files: SourceDocument['files'][number][] = []
       for (const path of source.paths) {
         const { digest, size } = await sha256File(path, signal)
-        files.push({ path: named(resources, config.data.source_path, path), bytes: size, digest })
+        files.push({ path: named(resources, config.data.source_path, nameOf(source, path)), bytes: size, digest })
       }
       const document: SourceDocument = {
         format: source.format,
@@ -88,9 +106,22 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
   }
 }
 
+interface Found {
+  readonly source: Source
+  readonly options: SourceOptions
+}
+
+const isObject = (location: string): boolean => /^s3a?:\/\//i.test(location)
+
+/** What a file's content is known by: the digest of its bytes, or what the object store says. */
+async function contentOf(source: Source, path: string, signal: AbortSignal): Promise<string> {
+  const object = source.objects?.[path]
+  return object === undefined ? (await sha256File(path, signal)).digest : JSON.stringify([object.etag, object.size])
+}
+
 /** Part of what later stages' keys hold: the same wherever a project's folder is moved to. */
 function named(resources: RunResources, source: string, path: string): string {
-  const isAbsolute = resources.resolve(source) === source || /^file:/i.test(source)
+  const isAbsolute = resources.resolve(source) === source || /^file:/i.test(source) || isObject(path)
   return isAbsolute ? path : relative(resources.resolve('.'), path).split(sep).join('/')
 }
 

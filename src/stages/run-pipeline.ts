@@ -61,6 +61,7 @@ async function withResources<T>(
       })),
     registry: () => (registry ??= openRegistry(registryFile(home.path))),
     resolve: (path) => resolvePath(loaded, path),
+    home: home.path,
     // one: a second thread gains 5 to 10 % on networks of this size, and costs a core that DuckDB or a trial could use
     threads: 1,
     runId,

@@ -10,6 +10,8 @@ export interface RunResources {
   registry(): Promise<ModelRegistry>
   /** A path of the pipeline file, made absolute from the file's folder. */
   resolve(path: string): string
+  /** Folder of the journal, the artifacts and what else is kept between runs. */
+  readonly home: string
   readonly threads: number
   readonly runId: string
   /** When the run began, in milliseconds since 1970; a resumed run has its first beginning. */

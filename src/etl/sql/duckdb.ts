@@ -97,10 +97,11 @@ export const duckdb: SqlDialect = {
     avg: 'avg($1)',
     min: 'min($1)',
     max: 'max($1)',
-    lag: 'lag($1)',
+    lag: 'lag($1, $2)',
     exact_sum: 'sum(CAST(round($1 * $2) AS HUGEINT))',
   },
   integerSum: 'CAST($1 AS BIGINT)',
+  exactSum: '(CAST($1 AS DOUBLE) / $2)',
   identifier,
   literal({ value, type }) {
     if (value === null) return `CAST(NULL AS ${TYPES[type]})`
@@ -187,7 +188,7 @@ export function reader(source: Source, columns: readonly string[], withPath = fa
   const own = columns.filter((name) => !hive.columns.includes(name))
   const values = hive.columns.map((name) => {
     const branches = source.paths.map((path) => {
-      const value = folderValue(hive, path, name)
+      const value = folderValue(source, path, name)
       return `WHEN ${textLiteral(path)} THEN ${value === null ? 'NULL' : textLiteral(value)}`
     })
     return `CAST(CASE ${PATH} ${branches.join(' ')} END AS VARCHAR) AS ${identifier(name)}`
@@ -197,29 +198,54 @@ export function reader(source: Source, columns: readonly string[], withPath = fa
 
 /** Folders called `x=5` are never DuckDB's to read: it takes them from anywhere in a path, and over the files' columns. */
 function readFiles(source: Source, columns: readonly string[], withPath: boolean): string {
-  const paths = `[${source.paths.map(pathLiteral).join(', ')}]`
   const common = `hive_partitioning = false${withPath ? `, filename = '${PATH}'` : ''}`
-  switch (source.format) {
-    case 'parquet':
-      return `read_parquet(${paths}, ${common}${source.paths.length > 1 ? ', union_by_name = true' : ''})`
-    case 'csv': {
-      const { delimiter = ',', quote = '"', header = true } = source.csv ?? {}
-      // all columns of the file, in its order, when it is known: a reader told fewer would shift them
-      const names = source.csv?.columns ?? columns
-      const types = names.map((name) => `${textLiteral(name)}: 'VARCHAR'`)
-      return (
-        `read_csv(${paths}, auto_detect = false, header = ${header}, delim = ${textLiteral(delimiter)}, ` +
-        `quote = ${textLiteral(quote)}, escape = ${textLiteral(quote)}, strict_mode = true, null_padding = false, ` +
-        `${common}, columns = {${types.join(', ')}})`
-      )
-    }
-    case 'json': {
-      // at least one is needed, also where only folders' columns are wanted
-      const names = columns.length === 0 ? ['__none'] : columns
-      const types = names.map((name) => `${textLiteral(name)}: 'VARCHAR'`)
-      return `read_json(${paths}, format = 'auto', records = true, ${common}, columns = {${types.join(', ')}})`
-    }
+  if (source.format === 'parquet')
+    return `read_parquet(${pathList(source.paths)}, ${common}${source.paths.length > 1 ? ', union_by_name = true' : ''})`
+  const parts = alike(source).map((paths) => readText(source, paths, columns, common))
+  if (parts.length === 1) return parts[0] ?? ''
+  // by name: files that are laid out otherwise, or lack a column
+  return `(${parts.map((part) => `SELECT * FROM ${part}`).join(' UNION ALL BY NAME ')})`
+}
+
+const pathList = (paths: readonly string[]): string => `[${paths.map(pathLiteral).join(', ')}]`
+
+function readText(source: Source, paths: readonly string[], columns: readonly string[], common: string): string {
+  const packed = packing(paths[0] ?? '')
+  const options = `${packed === undefined ? '' : `compression = '${packed}', `}${common}`
+  if (source.format === 'csv') {
+    const { delimiter = ',', quote = '"', header = true } = source.csv ?? {}
+    // all columns of the file, in its order, when it is known: a reader told fewer would shift them
+    const names = layoutOf(source, paths[0] ?? '') ?? columns
+    const types = names.map((name) => `${textLiteral(name)}: 'VARCHAR'`)
+    return (
+      `read_csv(${pathList(paths)}, auto_detect = false, header = ${header}, delim = ${textLiteral(delimiter)}, ` +
+      `quote = ${textLiteral(quote)}, escape = ${textLiteral(quote)}, strict_mode = true, null_padding = false, ` +
+      `${options}, columns = {${types.join(', ')}})`
+    )
   }
+  // at least one is needed, also where only folders' columns are wanted
+  const names = columns.length === 0 ? ['__none'] : columns
+  const types = names.map((name) => `${textLiteral(name)}: 'VARCHAR'`)
+  return `read_json(${pathList(paths)}, format = 'auto', records = true, ${options}, columns = {${types.join(', ')}})`
+}
+
+/** How a file is compressed, by its name; DuckDB's own look at names minds their case. */
+const packing = (path: string): 'gzip' | 'zstd' | undefined =>
+  /\.gz$/i.test(path) ? 'gzip' : /\.zst$/i.test(path) ? 'zstd' : undefined
+
+const layoutOf = ({ csv }: Source, path: string): readonly string[] | undefined => csv?.layouts?.[path] ?? csv?.columns
+
+/** The files in their order, cut where one follows that must be read otherwise. */
+function alike(source: Source): readonly (readonly string[])[] {
+  const parts: string[][] = []
+  let last: unknown
+  for (const path of source.paths) {
+    const how = JSON.stringify([packing(path), layoutOf(source, path)])
+    if (how !== last) parts.push([])
+    parts.at(-1)?.push(path)
+    last = how
+  }
+  return parts
 }
 
 /** A raw column as the type that the schema says; what is missing, NaN and '' too, as NULL. */
