@@ -97,7 +97,7 @@ function dataLines({ columns, label }: Look, proposal: Proposal, facts: FileFact
   const required = columns.filter(({ name }) => !out.has(name) || name === entity?.value)
   return [
     'data:',
-    `  source_path: ${scalar(facts.sourcePath)}  # beside this file`,
+    `  source_path: ${scalar(facts.sourcePath)}${/^[a-z0-9]+:\/\//i.test(facts.sourcePath) ? '' : '  # beside this file'}`,
     `  output_path: ${scalar(facts.outputPath)}`,
     ...(facts.hasHeader === true
       ? ['  csv: {header: true}  # the first line holds the label, so it names the columns']

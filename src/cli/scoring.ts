@@ -24,7 +24,9 @@ import { type DuckDbOptions, openSession, type Session } from '../etl/duckdb/ses
 import type { Schema } from '../core/schema.js'
 import { inferNamed } from '../etl/named-header.js'
 import { type FileFormat, scan, type Source } from '../etl/relation.js'
-import { expandSource, formatOf } from '../etl/source.js'
+import type { S3Options } from '../etl/s3/store.js'
+import { inWords } from '../etl/source-words.js'
+import { expandSource, fetchSource, formatOf } from '../etl/source.js'
 import { compile } from '../etl/sql/compile.js'
 import { duckdb, identifier, pathLiteral, reader, textLiteral } from '../etl/sql/duckdb.js'
 import type { Predictions, Predictor } from '../serving/predictor.js'
@@ -40,6 +42,8 @@ export interface ScoreOptions {
   /** Leaves out columns of the data that are called as the ones to add; without it they are refused. */
   readonly replace?: boolean
   readonly engine?: DuckDbOptions
+  /** For data in an object store. */
+  readonly s3?: S3Options
   readonly progress?: (rows: number) => void
   readonly signal?: AbortSignal
 }
@@ -70,8 +74,14 @@ export async function scoreFile(options: ScoreOptions): Promise<Scored> {
   const session = await openSession(options.engine ?? {})
   try {
     const needed = predictor.metadata.inputs.map(({ name }) => name)
-    const { source, schema } = await inferNamed(await expandSource(options.data), needed, (from) =>
-      inferSchema(session, from, signal),
+    const objects = {
+      ...(options.s3 === undefined ? {} : { s3: options.s3 }),
+      ...(signal === undefined ? {} : { signal }),
+    }
+    const found = await expandSource(options.data, objects)
+    await fetchSource(found, objects)
+    const { source, schema } = await inWords(found, () =>
+      inferNamed(found, needed, (from) => inferSchema(session, from, signal)),
     )
     const names = schema.map(({ name }) => name)
     checkColumns(predictor.metadata, names, options.data)

@@ -3,14 +3,16 @@ import type { PipelineConfig } from '../../config/config.js'
 import { loadConfig, requireLabel, resolvePath, type LoadedConfig } from '../../config/load.js'
 import { detectMachine, planForMachine, type Machine, type MachinePlan } from '../../config/machine.js'
 import { formatSize } from '../../config/units.js'
+import { objectStore } from '../../config/object-store.js'
 import { MillraceError } from '../../core/errors.js'
 import { expandSource } from '../../etl/source.js'
 import { stepFaults } from '../../stages/step-faults.js'
+import { homeFolder } from '../home.js'
 import { errorDocument, errorLines, printable, type Output } from '../output.js'
 import { listOf, type Call } from '../verb.js'
 
 /** 0: the file is right, whether or not this machine can run it; throws MR_CONFIG_INVALID with all faults. */
-export async function run({ args, options, out }: Call): Promise<number> {
+export async function run({ args, options, home, out, signal }: Call): Promise<number> {
   const loaded = loadConfig(listOf(args[0]), { set: listOf(options['set']) })
   const faults = stepFaults(loaded)
   const [only, more] = faults
@@ -19,7 +21,7 @@ export async function run({ args, options, out }: Call): Promise<number> {
     throw new MillraceError('MR_CONFIG_INVALID', `the file names ${faults.length} unknown steps`, { others: faults })
   const machine = await detectMachine()
   const plan = planForMachine(loaded.config, machine, loaded.positionOf)
-  const problems = [...plan.problems, ...(await absent(loaded, plan))]
+  const problems = [...plan.problems, ...(await absent(loaded, plan, homeFolder(home, loaded.files[0]), signal))]
   out.document({
     valid: true,
     runnable: problems.length === 0,
@@ -82,7 +84,12 @@ function splitWords({ split, timestamp, seed }: PipelineConfig): string {
 }
 
 /** What the file leaves to be there: a label, and on this machine the data. */
-async function absent(loaded: LoadedConfig, plan: MachinePlan): Promise<MillraceError[]> {
+async function absent(
+  loaded: LoadedConfig,
+  plan: MachinePlan,
+  home: string,
+  signal: AbortSignal,
+): Promise<MillraceError[]> {
   const found: MillraceError[] = []
   try {
     requireLabel(loaded)
@@ -92,9 +99,9 @@ async function absent(loaded: LoadedConfig, plan: MachinePlan): Promise<Millrace
   }
   const source = resolvePath(loaded, loaded.config.data.source_path)
   // another scheme is a problem that the plan holds already
-  if (plan.effective.engine === 'duckdb' && !/^[a-z][a-z0-9+.-]+:\/\//i.test(source))
+  if (plan.effective.engine === 'duckdb' && !/^(?!s3a?:)[a-z][a-z0-9+.-]+:\/\//i.test(source))
     try {
-      await expandSource(source)
+      await expandSource(source, { s3: objectStore(loaded.config.data.s3, home), signal })
     } catch (error) {
       if (!(error instanceof MillraceError)) throw error
       const at = loaded.positionOf('data.source_path')

@@ -2,12 +2,14 @@
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, relative, resolve, sep } from 'node:path'
 import { fromYaml } from '../../config/load.js'
+import { objectStore } from '../../config/object-store.js'
 import { MillraceError } from '../../core/errors.js'
 import { fileError } from '../../core/files.js'
 import type { Schema } from '../../core/schema.js'
 import { openDuckDb } from '../../etl/duckdb/engine.js'
 import { inferNamed } from '../../etl/named-header.js'
-import { expandSource } from '../../etl/source.js'
+import { inWords } from '../../etl/source-words.js'
+import { expandSource, fetchSource } from '../../etl/source.js'
 import { commandLine, homeFolder } from '../home.js'
 import { printable } from '../output.js'
 import { lookAt, propose, type Look, type Proposal } from '../proposal.js'
@@ -15,19 +17,21 @@ import { proposalYaml } from '../proposal-yaml.js'
 import { textOf, type Call } from '../verb.js'
 
 /** Throws MR_FILE_EXISTS rather than overwrite, MR_SOURCE_* and MR_LABEL_* for data that cannot be used. */
-export async function run({ args, options, out, signal }: Call): Promise<undefined> {
+export async function run({ args, options, home, out, signal }: Call): Promise<undefined> {
   const data = textOf(args[0]) ?? ''
   const file = textOf(options['out']) ?? 'pipeline.yaml'
   const path = resolve(file)
   await mustNotExist(path, file)
-  const source = await expandSource(data)
+  const objects = { s3: objectStore({}, homeFolder(home, file)), signal }
+  const source = await expandSource(data, objects)
+  await fetchSource(source, objects)
   await mustHoldBytes(source.paths, data)
   const asks = out.isInteractive && process.stdin.isTTY && options['yes'] !== true
 
   await using engine = await openDuckDb()
   const wanted = textOf(options['label'])
-  const inferred = await inferNamed(source, wanted === undefined ? [] : [wanted], (from) =>
-    engine.inferSchema(from, signal),
+  const inferred = await inWords(source, () =>
+    inferNamed(source, wanted === undefined ? [] : [wanted], (from) => engine.inferSchema(from, signal)),
   )
   const label = wanted ?? (asks ? await askLabel(inferred.schema) : undefined)
   if (label === undefined)

@@ -1,9 +1,11 @@
 /** `millrace predict`: scores a file with a model. */
 import { availableParallelism } from 'node:os'
+import { objectStore } from '../../config/object-store.js'
 import { MillraceError } from '../../core/errors.js'
 import { count, duration } from '../../dashboard/format.js'
 import { progressLine } from '../../dashboard/terminal.js'
 import { openPredictor } from '../../serving/onnx-predictor.js'
+import { homeFolder } from '../home.js'
 import { readModelSource } from '../model-source.js'
 import { type Output, printable } from '../output.js'
 import { scoreFile } from '../scoring.js'
@@ -23,6 +25,7 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
   const { rows, columns } = await scoreFile({
     predictor,
     data,
+    s3: objectStore({}, homeFolder(home)),
     out: target,
     force: options['force'] === true,
     replace: options['replace'] === true,

@@ -70,7 +70,12 @@ export async function openStore(location: string, options: S3Options): Promise<S
   const client = new S3Client({
     ...config,
     region,
-    ...(isAnonymous ? { signer: { sign: (request) => Promise.resolve(request) } } : {}),
+    ...(isAnonymous
+      ? {
+          credentials: { accessKeyId: '', secretAccessKey: '' },
+          signer: { sign: (request) => Promise.resolve(request) },
+        }
+      : {}),
   })
   const retry = options.retry ?? new RetryStrategy({ initialDelay: 500, maxDelay: 10_000 })
   const error = (thrown: unknown, key: string): MillraceError =>
@@ -154,7 +159,7 @@ export async function listObjects(
   const prefix = isPattern(key) ? (/^[^*?[{]*/.exec(key)?.[0] ?? '') : fixed
   const objects: ObjectVersion[] = []
   let isThere = false
-  for await (const object of listed(store, prefix, signal)) {
+  for await (const object of listed(store, prefix, key, signal)) {
     isThere = true
     const rest = object.key.slice(fixed.length)
     const isHidden = rest.split('/').some((part) => /^[._]/.test(part))
@@ -191,10 +196,11 @@ async function headObject(store: Store, key: string, signal?: AbortSignal): Prom
   return { name: `s3://${store.bucket}/${key}`, etag: found.ETag, size: found.ContentLength }
 }
 
-/** All keys with a prefix, page after page. */
+/** All keys with a prefix, page after page; `wanted` is what errors name. */
 async function* listed(
   store: Store,
   prefix: string,
+  wanted: string,
   signal?: AbortSignal,
 ): AsyncGenerator<{ readonly key: string; readonly etag: string; readonly size: number }> {
   const { ListObjectsV2Command } = await import('@aws-sdk/client-s3')
@@ -203,7 +209,7 @@ async function* listed(
     // keys may hold characters that XML cannot
     const request = { Bucket: store.bucket, Prefix: prefix, EncodingType: 'url' as const, ContinuationToken: next }
     const page = await store.request(
-      prefix,
+      wanted,
       () => store.client.send(new ListObjectsV2Command(request), options(signal)),
       signal,
     )
@@ -212,7 +218,7 @@ async function* listed(
       if (found !== undefined && found.key.startsWith(prefix)) yield found
     }
     const token = page.IsTruncated === true ? page.NextContinuationToken : undefined
-    if (token !== undefined && token === next) throw store.error(new Error('the listing does not go on'), prefix)
+    if (token !== undefined && token === next) throw store.error(new Error('the listing does not go on'), wanted)
     next = token
   } while (next !== undefined)
 }
