@@ -146,6 +146,12 @@ export interface WindowDocument {
   readonly over?: number
   readonly rows?: number
   readonly delay?: number
+  /** The column that says what is earlier. */
+  readonly timestamp: string
+  /** Every column that it is made of, by its type: `by`, `timestamp`, `of`. */
+  readonly reads: Schema
+  /** sum and mean: the power of two of their fixed point, so that the same rows give the same bits anywhere. */
+  readonly scale?: number
   /** e.g. `mean of TX_AMOUNT over the 7d before, by CUSTOMER_ID`. */
   readonly inWords: string
 }

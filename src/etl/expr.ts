@@ -72,8 +72,9 @@ export type WindowFunction =
 export type LiteralValue = string | number | bigint | boolean | null
 
 /**
- * Which rows of its partition a window function sees, as distances before the current row; `from` is the farther end.
- * `rows`: numbers of rows; `range`: distances of the one order key, an integer.
+ * Which rows of its partition a window function sees, as distances before the current row; `from` is the farther end,
+ * both ends are in it. `rows`: numbers of rows; `range`: distances of the one order key, an ascending integer; a row whose
+ * key is missing is in the frame of none whose key is there.
  */
 export interface Frame {
   readonly unit: 'rows' | 'range'
@@ -121,7 +122,7 @@ export type Expr =
       readonly args: readonly Expr[]
       readonly partitionBy: readonly Expr[]
       readonly orderBy: readonly OrderKey[]
-      /** lag: [rows back]; exact_sum: [power of two]. */
+      /** lag: [rows back], 1 if absent; exact_sum: [power of two]. */
       readonly params?: readonly number[]
       readonly frame?: Frame
     }

@@ -131,6 +131,7 @@ function forReduction(fn: string, arg: Expr, schema: Schema): Expr {
     case 'stddev_samp':
     case 'var_pop':
     case 'quantile':
+    case 'exact_sum':
       return convert(arg, 'number', schema)
     case 'sum':
       return typeOf(arg, schema) === 'boolean' ? cast(arg, 'integer') : arg

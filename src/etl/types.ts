@@ -48,11 +48,32 @@ export function typeOf(expr: Expr, schema: Schema): ColumnType {
     }
     case 'window':
       for (const key of [...expr.partitionBy, ...expr.orderBy.map((order) => order.expr)]) typeOf(key, schema)
+      checkFrame(expr, schema)
+      checkParams(expr)
       return reduceType(
         expr.fn,
         expr.args.map((arg) => typeOf(arg, schema)),
       )
   }
+}
+
+function checkFrame({ fn, frame, orderBy }: Expr & { op: 'window' }, schema: Schema): void {
+  if (frame === undefined) return
+  const wrong = (rule: string): MillraceError => new MillraceError('MR_PLAN_SHAPE', `the frame of ${fn}: ${rule}`)
+  if (frame.to < 0n || (frame.from !== 'unbounded' && frame.from < frame.to))
+    throw wrong(`from ${frame.from} to ${frame.to} is no way back from a row`)
+  if (frame.unit === 'rows') return
+  const [key] = orderBy
+  if (key === undefined || orderBy.length > 1 || key.descending === true || typeOf(key.expr, schema) !== 'integer')
+    throw wrong('a range goes by one ascending integer')
+}
+
+function checkParams({ fn, params }: Expr & { op: 'window' }): void {
+  const [param] = params ?? []
+  if (fn === 'lag' && param !== undefined && !(Number.isSafeInteger(param) && param >= 0))
+    throw new MillraceError('MR_PLAN_SHAPE', `lag takes a whole number of rows, not ${param}`)
+  if (fn === 'exact_sum' && !(param !== undefined && param > 0 && Number.isInteger(Math.log2(param))))
+    throw new MillraceError('MR_PLAN_SHAPE', `exact_sum takes a power of two, not ${param}`)
 }
 
 /** The type of a column, or MR_PLAN_COLUMN_UNKNOWN. */

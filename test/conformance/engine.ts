@@ -9,7 +9,19 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MISSING_TIME } from '../../src/core/schema.js'
 import type { Engine } from '../../src/etl/engine.js'
-import { aggregate, call, cast, col, int, num, text, type Expr, type Named } from '../../src/etl/expr.js'
+import {
+  aggregate,
+  call,
+  cast,
+  col,
+  int,
+  num,
+  text,
+  type Expr,
+  type Frame,
+  type Named,
+  type WindowFunction,
+} from '../../src/etl/expr.js'
 import {
   aggregated,
   filter,
@@ -58,7 +70,7 @@ c,Gamma
 a,Again
 `
 
-const window = (fn: 'row_number' | 'lag' | 'sum' | 'count', args: readonly Expr[], by: readonly Expr[]): Expr => ({
+const window = (fn: WindowFunction, args: readonly Expr[], by: readonly Expr[]): Expr & { op: 'window' } => ({
   op: 'window',
   fn,
   args,
@@ -203,6 +215,57 @@ export function engineConformance(name: string, open: () => Promise<Engine>): vo
           [4n, 1n, null, 10n, 1n],
           [5n, 2n, 2n, 15n, 2n],
         ])
+      })
+      it('windows with frames: by distance of the key and by rows, exact sums', async () => {
+        const framed = (fn: WindowFunction, args: readonly Expr[], frame: Frame, params?: readonly number[]): Expr => ({
+          op: 'window',
+          fn,
+          args,
+          partitionBy: [],
+          orderBy: [
+            { expr: call('int_div', col('id'), int(2)) },
+            ...(frame.unit === 'rows' ? [{ expr: col('id') }] : []),
+          ],
+          frame,
+          ...(params === undefined ? {} : { params }),
+        })
+        const near: Frame = { unit: 'range', from: 1n, to: 1n }
+        const last: Frame = { unit: 'rows', from: 2n, to: 1n }
+        const ever: Frame = { unit: 'rows', from: 'unbounded', to: 0n }
+        const all = windowed(
+          orders,
+          named({
+            n: framed('count', [], near),
+            there: framed('count', [col('x')], near),
+            sum: framed('exact_sum', [col('x')], near, [2 ** 70]),
+            lowest: framed('min', [col('x')], last),
+            total: framed('exact_sum', [col('id')], ever, [1]),
+            second: { ...window('lag', [col('k')], []), params: [2] },
+          }),
+        )
+        const found = select(sort(all, [{ expr: col('id') }]), ['id', 'n', 'there', 'sum', 'lowest', 'total', 'second'])
+        // the keys are 0 1 1 2 2, x is 1.5 - -2 4 0.25
+        expect(await plain(found)).toEqual([
+          [1n, 0n, 0n, null, null, 1, null],
+          [2n, 1n, 1n, 1.5, 1.5, 3, null],
+          [3n, 1n, 1n, 1.5, 1.5, 6, 'a'],
+          [4n, 2n, 1n, -2, -2, 10, 'b'],
+          [5n, 2n, 1n, -2, -2, 15, 'a'],
+        ])
+      })
+      it('sums exactly what doubles would lose', async () => {
+        const hard = await bench.table('hard.csv', 'i,x\n1,1e16\n2,0.1\n3,0.2\n4,-1e16\n5,-57.16\n')
+        const sum: Expr = {
+          op: 'window',
+          fn: 'exact_sum',
+          args: [col('x')],
+          partitionBy: [],
+          orderBy: [{ expr: col('i') }],
+          frame: { unit: 'rows', from: 'unbounded', to: 0n },
+          params: [2 ** 60],
+        }
+        const found = select(sort(windowed(hard, [{ name: 'sum', expr: sum }]), [{ expr: col('i') }]), ['sum'])
+        expect(await plain(found)).toEqual([[1e16], [1e16], [1e16], [0.30000000000000004], [-56.86]])
       })
       it('puts inputs one after the other', async () => {
         const twice = union([limit(orders, 2), sort(orders, [{ expr: col('id'), descending: true }])])

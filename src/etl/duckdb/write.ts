@@ -69,6 +69,7 @@ export function inTotalOrder(relation: Relation): Relation {
 function breakTies(relation: Relation): Relation {
   switch (relation.kind) {
     case 'sort': {
+      if (relation.unique === true) return relation
       const keyed = new Set(relation.by.map(({ expr }) => (expr.op === 'column' ? expr.name : '')))
       const rest = relation.schema.filter(({ name }) => !keyed.has(name)).map(({ name }) => ({ expr: col(name) }))
       return { ...relation, by: [...relation.by, ...rest] }

@@ -4,7 +4,7 @@
  */
 import type { Schema } from '../../core/schema.js'
 import type { CompiledQuery, Dialect } from '../engine.js'
-import type { Expr, Named, OrderKey } from '../expr.js'
+import type { Expr, Frame, Named, OrderKey } from '../expr.js'
 import { lower } from '../lower.js'
 import type { Relation } from '../relation.js'
 import { typeOf } from '../types.js'
@@ -120,20 +120,38 @@ function emit(expr: Expr, schema: Schema, tables: SqlDialect, alias: string | un
       return sized(expr, `${whole}${where}`, schema, tables)
     }
     case 'window': {
-      const args = expr.args.map(sql)
+      const args = [...expr.args.map(sql), ...windowParams(expr).map((param) => tables.literal(param))]
       const call = expr.fn === 'count' && args.length === 0 ? 'count(*)' : fill(tables.windows[expr.fn], args)
       const by = expr.partitionBy.map(sql)
       const parts = [
         ...(by.length === 0 ? [] : [`PARTITION BY ${by.join(', ')}`]),
         ...(expr.orderBy.length === 0 ? [] : [ordering(expr.orderBy, schema, tables, alias)]),
+        ...(expr.frame === undefined ? [] : [frameSql(expr.frame)]),
       ]
       return sized(expr, `${call} OVER (${parts.join(' ')})`, schema, tables)
     }
   }
 }
 
-/** Engines widen integer sums: brought back to 64 bits around the whole call, filter and window included. */
+function windowParams({ fn, params = [] }: Expr & { op: 'window' }): (Expr & { op: 'literal' })[] {
+  if (fn === 'lag') return [{ op: 'literal', value: params[0] ?? 1, type: 'integer' }]
+  return params.map((value) => ({ op: 'literal', value, type: 'number' }))
+}
+
+function frameSql({ unit, from, to }: Frame): string {
+  const start = from === 'unbounded' ? 'UNBOUNDED' : String(from)
+  return `${unit.toUpperCase()} BETWEEN ${start} PRECEDING AND ${to} PRECEDING`
+}
+
+/**
+ * Engines widen integer sums: brought back to 64 bits around the whole call, filter and window included. Likewise exact
+ * sums to doubles.
+ */
 function sized(expr: Expr & { op: 'aggregate' | 'window' }, sql: string, schema: Schema, tables: SqlDialect): string {
+  if (expr.fn === 'exact_sum') {
+    const scale = tables.literal({ op: 'literal', value: expr.params?.[0] ?? 1, type: 'number' })
+    return fill(tables.exactSum, [sql, scale])
+  }
   const widened = (expr.fn === 'sum' && typeOf(expr, schema) === 'integer') || expr.fn === 'count_if'
   return widened ? fill(tables.integerSum, [sql]) : sql
 }

@@ -29,9 +29,12 @@ export interface SqlDialect {
   readonly functions: Readonly<Record<LoweredFunction, Template>>
   /** `quantile` has its fraction as `$2`. `count` without argument is `count(*)` everywhere. */
   readonly aggregates: Readonly<Record<AggregateFunction, Template>>
+  /** `lag` has its number of rows as `$2`, `exact_sum` its power of two. */
   readonly windows: Readonly<Record<WindowFunction, Template>>
   /** How `sum` of integers is brought back to 64 bits. */
   readonly integerSum: Template
+  /** How the 128-bit integer of `exact_sum` becomes a double: divided by `$2`, its power of two. */
+  readonly exactSum: Template
   identifier(name: string): string
   literal(value: Expr & { op: 'literal' }): string
   cast(sql: string, from: ColumnType, to: StoredType, lenient: boolean): string

@@ -3,7 +3,19 @@ import { describe, expect, it } from 'vitest'
 import { EXPRESSIONS } from '../../../test/conformance/engine-expressions.js'
 import { golden } from '../../../test/golden.js'
 import type { Schema } from '../../core/schema.js'
-import { aggregate, call, cast, col, int, num, text, type Expr, type Named } from '../expr.js'
+import {
+  aggregate,
+  call,
+  cast,
+  col,
+  int,
+  num,
+  text,
+  type Expr,
+  type Frame,
+  type Named,
+  type WindowFunction,
+} from '../expr.js'
 import {
   aggregated,
   filter,
@@ -42,6 +54,14 @@ const window = (fn: 'row_number' | 'count' | 'sum' | 'avg' | 'min' | 'max' | 'la
   args,
   partitionBy: [col('k')],
   orderBy: [{ expr: col('id'), descending: true, nulls: 'first' }, { expr: col('x') }],
+})
+const framed = (fn: WindowFunction, args: readonly Expr[], frame?: Frame): Expr & { op: 'window' } => ({
+  op: 'window',
+  fn,
+  args,
+  partitionBy: [col('k')],
+  orderBy: [{ expr: col('id') }],
+  ...(frame === undefined ? {} : { frame }),
 })
 const columns = (all: Readonly<Record<string, Expr>>): Named[] =>
   Object.entries(all).map(([name, expr]) => ({ name, expr }))
@@ -125,6 +145,17 @@ const RELATIONS: Readonly<Record<string, Relation>> = {
       max: window('max', col('x')),
       lag: window('lag', col('x')),
       whole: { op: 'window', fn: 'count', args: [], partitionBy: [], orderBy: [] },
+    }),
+  ),
+  'window-frames': windowed(
+    select(table, ['id', 'k', 'x', 'b']),
+    columns({
+      range: framed('count', [], { unit: 'range', from: 604_800_000_000n, to: 1n }),
+      rows: framed('max', [col('x')], { unit: 'rows', from: 5n, to: 1n }),
+      all: framed('count', [col('x')], { unit: 'rows', from: 'unbounded', to: 1n }),
+      lag: { ...framed('lag', [col('k')]), params: [3] },
+      exact: { ...framed('exact_sum', [col('x')], { unit: 'range', from: 10n, to: 1n }), params: [2 ** 76] },
+      'exact-boolean': { ...framed('exact_sum', [col('b')], { unit: 'rows', from: 1n, to: 0n }), params: [0.5] },
     }),
   ),
   union: union([select(table, ['k']), select(filter(table, col('b')), ['k'])]),

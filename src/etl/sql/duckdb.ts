@@ -1,5 +1,6 @@
 /** DuckDB's SQL as tables (1.5). What its functions do otherwise than others was found by running them. */
 import type { ColumnType } from '../../core/schema.js'
+import { packingOf } from '../compressed.js'
 import { folderValue } from '../hive.js'
 import type { Relation, Source } from '../relation.js'
 import type { SqlDialect, StoredType } from './dialect.js'
@@ -210,7 +211,8 @@ function readFiles(source: Source, columns: readonly string[], withPath: boolean
 const pathList = (paths: readonly string[]): string => `[${paths.map(pathLiteral).join(', ')}]`
 
 function readText(source: Source, paths: readonly string[], columns: readonly string[], common: string): string {
-  const packed = packing(paths[0] ?? '')
+  // said, as DuckDB's own look at names minds their case
+  const packed = packingOf(paths[0] ?? '')
   const options = `${packed === undefined ? '' : `compression = '${packed}', `}${common}`
   if (source.format === 'csv') {
     const { delimiter = ',', quote = '"', header = true } = source.csv ?? {}
@@ -229,10 +231,6 @@ function readText(source: Source, paths: readonly string[], columns: readonly st
   return `read_json(${pathList(paths)}, format = 'auto', records = true, ${options}, columns = {${types.join(', ')}})`
 }
 
-/** How a file is compressed, by its name; DuckDB's own look at names minds their case. */
-const packing = (path: string): 'gzip' | 'zstd' | undefined =>
-  /\.gz$/i.test(path) ? 'gzip' : /\.zst$/i.test(path) ? 'zstd' : undefined
-
 const layoutOf = ({ csv }: Source, path: string): readonly string[] | undefined => csv?.layouts?.[path] ?? csv?.columns
 
 /** The files in their order, cut where one follows that must be read otherwise. */
@@ -240,7 +238,7 @@ function alike(source: Source): readonly (readonly string[])[] {
   const parts: string[][] = []
   let last: unknown
   for (const path of source.paths) {
-    const how = JSON.stringify([packing(path), layoutOf(source, path)])
+    const how = JSON.stringify([packingOf(path), layoutOf(source, path)])
     if (how !== last) parts.push([])
     parts.at(-1)?.push(path)
     last = how
