@@ -14,7 +14,7 @@ import { MillraceError } from '../core/errors.js'
 import type { ColumnType, Schema } from '../core/schema.js'
 import type { ColumnStatistics, StatisticsRequest } from './engine.js'
 import { call, cast, col, type Expr, type Frame, missing, type Named, num, type OrderKey, when } from './expr.js'
-import { project, type Relation, windowed } from './relation.js'
+import { project, type Relation, select, windowed } from './relation.js'
 
 /** Values of the largest magnitude have so many bits in fixed point: 2^40 of them still fit 127. */
 const VALUE_BITS = 86
@@ -59,7 +59,7 @@ export function scaled(
 }
 
 /**
- * The relation with one more column for each window. The order of rows is not defined afterwards: sort. Windows of one
+ * The relation with one more column for each window, in their order. The order of rows is not defined afterwards: sort. Windows of one
  * `by` are made together, from one sort.
  * @param place what orders rows of the same time: together unique
  */
@@ -75,7 +75,10 @@ export function withWindows(input: Relation, windows: readonly WindowDocument[],
     const kept = relation.schema.map(({ name }) => ({ name, expr: col(name) }))
     relation = project(windowed(relation, parts.columns), [...kept, ...finished])
   }
-  return relation
+  return select(
+    relation,
+    [...input.schema, ...windows].map(({ name }) => name),
+  )
 }
 
 /** Window functions that columns are made of, each computed once under a name that no column has. */
