@@ -1,42 +1,16 @@
 /** The start of a CSV file: its delimiter, its quote, whether it has a header, its column names. */
-import { createReadStream } from 'node:fs'
-import { createGunzip } from 'node:zlib'
 import { MillraceError } from '../core/errors.js'
+import { readStart } from './compressed.js'
 
 /** So many bytes of a file are looked at. */
 const HEAD = 256 * 1024
 
-/** The first bytes of a file as text, decompressed if it is called `.gz`, without byte-order mark. */
+/** The first bytes of a file as text, decompressed if its name says that it is compressed, without byte-order mark. */
 export async function readHead(path: string): Promise<{ text: string; whole: boolean }> {
-  const file = createReadStream(path)
-  const stream = path.endsWith('.gz') ? file.pipe(createGunzip()) : file
-  const parts: Buffer[] = []
-  let size = 0
-  try {
-    // pipe does not pass errors on: a missing file must fail here too
-    const failed = new Promise<never>((_, reject) => file.once('error', reject))
-    const read = async (): Promise<void> => {
-      for await (const part of stream as AsyncIterable<Buffer>) {
-        parts.push(part)
-        size += part.length
-        if (size >= HEAD) break
-      }
-    }
-    await Promise.race([read(), failed])
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? ''
-    if (code === 'ENOENT') throw new MillraceError('MR_FILE_MISSING', `there is no file ${path}`, { cause: error })
-    if (code.startsWith('Z_'))
-      throw new MillraceError('MR_SOURCE_CORRUPT', `${path} is not a whole gzip file`, { cause: error })
-    throw new MillraceError('MR_FILE_ACCESS', `cannot read ${path}: ${String(error)}`, { cause: error })
-  } finally {
-    stream.destroy()
-    file.destroy()
-  }
-  const bytes = Buffer.concat(parts)
+  const bytes = await readStart(path, HEAD)
   refuseOtherBytes(path, bytes)
   const text = bytes.toString('utf8')
-  return { text: text.startsWith('\uFEFF') ? text.slice(1) : text, whole: size < HEAD }
+  return { text: text.startsWith('\uFEFF') ? text.slice(1) : text, whole: bytes.length < HEAD }
 }
 
 /** What is called CSV and is not text in UTF-8: other encodings, archives, a zero byte anywhere near the start. */
@@ -47,14 +21,14 @@ function refuseOtherBytes(path: string, bytes: Buffer): void {
     throw new MillraceError('MR_SOURCE_ENCODING', `${path} is not UTF-8: it looks like UTF-16`, {
       hint: `convert it first, for example: iconv -f utf-16 -t utf-8 ${path}`,
     })
+  if (mark === 0x1f8b)
+    throw new MillraceError('MR_SOURCE_FORMAT', `${path} is compressed with gzip, and its name does not say so`, {
+      hint: 'call it .csv.gz',
+    })
   if (bytes.length >= 4 && bytes.readUInt32BE(0) === 0x28b52ffd)
-    throw new MillraceError(
-      'MR_SOURCE_FORMAT',
-      `${path} is compressed with zstd; of CSV only plain and .gz files are read`,
-      {
-        hint: `unpack it first, for example: zstd -d ${path}`,
-      },
-    )
+    throw new MillraceError('MR_SOURCE_FORMAT', `${path} is compressed with zstd, and its name does not say so`, {
+      hint: 'call it .csv.zst',
+    })
   if (zero >= 0)
     throw new MillraceError('MR_SOURCE_ENCODING', `${path} holds a zero byte, at byte ${zero}; text has none`, {
       hint: `take them out first, for example: tr -d '\\000' < ${path}`,
