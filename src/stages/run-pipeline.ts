@@ -22,6 +22,7 @@ import { openRegistry, registryFile } from '../registry/sqlite.js'
 import { pipelineStages, type StageName } from './pipeline-stages.js'
 import { getJson, type RunResources } from './run-resources.js'
 import { requireSteps } from './step-faults.js'
+import { requireSuites } from './suites.js'
 
 export interface RunOptions {
   /** Folder of the journal, the artifacts and the registry; made if absent. */
@@ -137,6 +138,7 @@ export async function runPipeline(
   const { config } = loaded
   requireLabel(loaded)
   requireSteps(loaded)
+  await requireSuites(loaded)
   const wanted = options.stages
   const plan = await planned(config, (path) => loaded.positionOf(path))
   options.onPlan?.(plan)

@@ -3,19 +3,24 @@ import type { PipelineConfig } from '../config/config.js'
 import { parseDuration } from '../config/units.js'
 import type { RuleResult, TableDocument, ValidationDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
+import { suitePatterns, suiteRules } from '../etl/expectations.js'
 import { freshnessHolds, type Since } from '../etl/file-rules.js'
+import { refusedPatterns, requirePatterns } from '../etl/patterns.js'
 import { profileTable } from '../etl/profile.js'
 import { compileRules } from '../etl/rules.js'
 import type { StageKind } from '../pipeline/stage.js'
 import { getJson, putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
+import { readSuites, suiteDigest } from './suites.js'
 import { isTableThere, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
 
 export function validate(resources: RunResources): StageKind<PipelineConfig> {
   const since: Since = (age) => resources.started - parseDuration(age) * 1000
+  const resolve = (path: string): string => resources.resolve(path)
   return {
     name: 'validate',
     version: 2,
     after: ['extract'],
+    fingerprint: (config) => suiteDigest(config, resolve),
     // the time is no part of what is cached: a table may have grown too old since its report was written
     async stillThere(outputs, { data }, store) {
       if (!(await isTableThere(store, outputs['table']))) return false
@@ -30,7 +35,14 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
       const table = await getJson<TableDocument>(store, input)
       const engine = await resources.engine()
       const relation = await tableRelation(store, table)
-      const compiled = compileRules(config.data.validation_rules, table.schema, relation, ROW, since)
+      const rules = config.data.validation_rules
+      const suites = await readSuites(config, resolve)
+      const patterns = [...Object.values(rules.patterns), ...suitePatterns(suites)]
+      const refused = await refusedPatterns(engine, relation, patterns, signal)
+      requirePatterns(rules.patterns, refused)
+      const severity = new Map(Object.entries(rules.severity)).get('expectations')
+      const asked = suiteRules(suites, table.schema, ROW, { refused, severity })
+      const compiled = compileRules(rules, table.schema, relation, ROW, since, asked.rules)
       const results = await compiled.check(engine, signal)
       const removed = results.filter(({ severity, violations }) => severity === 'drop' && violations > 0)
       let kept: TableDocument = table
@@ -45,12 +57,14 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
         rowsOut: kept.rows,
         passed: failed.length === 0,
         rules: results,
+        ...(asked.unchecked.length === 0 ? {} : { unchecked: asked.unchecked }),
         ...(quarantine === undefined ? {} : { quarantine }),
         columns: await profileTable(engine, await tableRelation(store, kept), table.schema, signal),
       }
       const report = await putJson(store, document)
       // seen on the run's page even if a rule stops the run below
       await context.attach('report', report)
+      for (const reason of asked.unchecked) context.log(reason, 'warn')
       for (const result of results.filter(({ passed, violations }) => !passed || violations > 0))
         context.log(`${result.id}: ${broken(result)} (${whatHappens(result)})`, 'warn')
       if (failed.length > 0)

@@ -7,6 +7,7 @@ import { objectStore } from '../../config/object-store.js'
 import { MillraceError } from '../../core/errors.js'
 import { expandSource } from '../../etl/source.js'
 import { stepFaults } from '../../stages/step-faults.js'
+import { suiteFaults } from '../../stages/suites.js'
 import { homeFolder } from '../home.js'
 import { errorDocument, errorLines, printable, type Output } from '../output.js'
 import { listOf, type Call } from '../verb.js'
@@ -21,7 +22,11 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
     throw new MillraceError('MR_CONFIG_INVALID', `the file names ${faults.length} unknown steps`, { others: faults })
   const machine = await detectMachine()
   const plan = planForMachine(loaded.config, machine, loaded.positionOf)
-  const problems = [...plan.problems, ...(await absent(loaded, plan, homeFolder(home, loaded.files[0]), signal))]
+  const problems = [
+    ...plan.problems,
+    ...(await suiteFaults(loaded)),
+    ...(await absent(loaded, plan, homeFolder(home, loaded.files[0]), signal)),
+  ]
   out.document({
     valid: true,
     runnable: problems.length === 0,
