@@ -1,4 +1,5 @@
 import { create, toBinary } from '@bufbuild/protobuf'
+import type { WindowDocument } from '../core/documents.js'
 import { describe, expect, it } from 'vitest'
 import { LOAN_INPUTS, loanModel } from '../../test/models.js'
 import { floats, GraphBuilder, int64s, readModel } from '../core/onnx/graph.js'
@@ -28,6 +29,23 @@ const refusal = (bytes: Uint8Array): { code: string; message: string } => {
   throw new Error('the file was accepted')
 }
 
+const WINDOW: WindowDocument = {
+  name: 'income',
+  by: 'who',
+  of: 'paid',
+  compute: 'mean',
+  over: 86_400_000_000,
+  delay: 1,
+  timestamp: 'at',
+  reads: [
+    { name: 'who', type: 'text' },
+    { name: 'at', type: 'timestamp' },
+    { name: 'paid', type: 'number' },
+  ],
+  scale: 2 ** 70,
+  inWords: 'mean of paid over the 1d before, by who',
+}
+
 describe('readModelFile', () => {
   it('reads metadata and digest', () => {
     const { metadata, digest } = readModelFile(loanModel())
@@ -44,6 +62,10 @@ describe('readModelFile', () => {
     expect(never).toBeGreaterThan(1)
     for (const threshold of [0, 0.5, 1, never])
       expect(readModelFile(loanModel({ metadata: { threshold } })).metadata.threshold).toBe(threshold)
+  })
+
+  it('takes windows as they were made', () => {
+    expect(readModelFile(loanModel({ metadata: { windows: [WINDOW] } })).metadata.windows).toEqual([WINDOW])
   })
 
   it.each([
@@ -64,6 +86,20 @@ describe('readModelFile', () => {
     ['no classes', { task: { kind: 'classification', classes: [] } }, 'task.classes'],
     ['a positive class unknown', { task: { kind: 'classification', classes: ['a'], positive: 'b' } }, 'task.positive'],
     ['left-out columns that are no names', { leftOut: ['id', 7] }, 'leftOut[1] is not a text'],
+    ['windows that are none', { windows: [] }, 'windows is not a list of windows'],
+    ['a window that is no input', { windows: [{ ...WINDOW, name: 'age' }] }, 'windows[0].name is "age"'],
+    ['a window twice', { windows: [WINDOW, WINDOW] }, 'windows names "income" twice'],
+    ['a window of a column that it does not read', { windows: [{ ...WINDOW, of: 'x' }] }, 'windows[0].of'],
+    [
+      'a window of a type unknown',
+      { windows: [{ ...WINDOW, reads: [{ name: 'who', type: 'blob' }] }] },
+      'reads[0].type',
+    ],
+    ['a window that computes anything', { windows: [{ ...WINDOW, compute: 'sql' }] }, 'windows[0].compute is "sql"'],
+    ['a window of half a row', { windows: [{ ...WINDOW, over: 0.5 }] }, 'windows[0].over'],
+    ['a window with two frames', { windows: [{ ...WINDOW, rows: 5 }] }, 'windows[0] needs over or rows'],
+    ['a window whose scale is 10', { windows: [{ ...WINDOW, scale: 10 }] }, 'windows[0].scale'],
+    ['a mean of nothing', { windows: [{ ...WINDOW, of: undefined }] }, 'windows[0] computes mean of nothing'],
     ['a threshold above 2', { threshold: 2.1 }, 'threshold'],
     ['a threshold below 0', { threshold: -0.1 }, 'threshold'],
     ['a seed of text', { seed: 'x' }, 'seed'],

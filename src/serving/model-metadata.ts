@@ -1,5 +1,5 @@
 /** The `millrace` entry of a model file, checked field by field: it comes from outside and decides how rows are read. */
-import type { ModelMetadata } from '../core/documents.js'
+import type { ModelMetadata, WindowDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
 import type { ColumnType, Field, Task } from '../core/schema.js'
 
@@ -35,6 +35,7 @@ export function parseMetadata(json: string | undefined): ModelMetadata {
     label: text(entry['label'], 'label'),
     inputs: fields(entry['inputs']),
     ...(entry['leftOut'] === undefined ? {} : { leftOut: names(entry['leftOut'], 'leftOut') }),
+    ...(entry['windows'] === undefined ? {} : { windows: windows(entry['windows'], fields(entry['inputs'])) }),
     ...(threshold === undefined ? {} : { threshold }),
     seed,
     digests: texts(entry['digests'], 'digests'),
@@ -75,15 +76,61 @@ function task(value: unknown): Task {
   return { kind, classes: known, ...(typeof positive === 'string' ? { positive } : {}) }
 }
 
-function fields(value: unknown): readonly Field[] {
-  if (!Array.isArray(value) || value.length === 0) fail('inputs is not a list of columns')
+const COMPUTED = ['count', 'sum', 'mean', 'min', 'max', 'lag']
+
+/** Windows over columns that they read, each an input of the model. */
+function windows(value: unknown, inputs: readonly Field[]): readonly WindowDocument[] {
+  if (!Array.isArray(value) || value.length === 0) fail('windows is not a list of windows')
+  return value.map((item, i) => {
+    const where = `windows[${i}]`
+    const entry = record(item, where)
+    const name = text(entry['name'], `${where}.name`)
+    if (!inputs.some((input) => input.name === name)) fail(`${where}.name is "${name}", which is no input`)
+    if (value.findIndex((other) => record(other, where)['name'] === name) < i) fail(`windows names "${name}" twice`)
+    const reads = fields(entry['reads'], `${where}.reads`)
+    const column = (key: string): string => {
+      const found = text(entry[key], `${where}.${key}`)
+      return reads.some((field) => field.name === found) ? found : fail(`${where}.${key} is not in its reads`)
+    }
+    const whole = (key: string): Record<string, number> => {
+      const found = entry[key]
+      if (found === undefined) return {}
+      if (typeof found !== 'number' || !Number.isSafeInteger(found) || found < 1)
+        fail(`${where}.${key} is not a whole number above 0`)
+      return { [key]: found }
+    }
+    const compute = text(entry['compute'], `${where}.compute`)
+    if (!COMPUTED.includes(compute)) fail(`${where}.compute is ${JSON.stringify(compute)}`)
+    if (compute !== 'count' && entry['of'] === undefined) fail(`${where} computes ${compute} of nothing`)
+    if ((entry['over'] === undefined) === (entry['rows'] === undefined)) fail(`${where} needs over or rows`)
+    const { scale } = entry
+    if (scale !== undefined && !(typeof scale === 'number' && scale > 0 && Number.isInteger(Math.log2(scale))))
+      fail(`${where}.scale is not a power of two`)
+    return {
+      name,
+      by: column('by'),
+      ...(entry['of'] === undefined ? {} : { of: column('of') }),
+      compute,
+      ...whole('over'),
+      ...whole('rows'),
+      ...whole('delay'),
+      timestamp: column('timestamp'),
+      reads,
+      ...(typeof scale === 'number' ? { scale } : {}),
+      inWords: text(entry['inWords'], `${where}.inWords`),
+    }
+  })
+}
+
+function fields(value: unknown, where = 'inputs'): readonly Field[] {
+  if (!Array.isArray(value) || value.length === 0) fail(`${where} is not a list of columns`)
   const seen = new Set<string>()
   return value.map((item, i) => {
-    const { name, type } = record(item, `inputs[${i}]`)
-    const column = text(name, `inputs[${i}].name`)
-    if (seen.has(column)) fail(`inputs names the column "${column}" twice`)
+    const { name, type } = record(item, `${where}[${i}]`)
+    const column = text(name, `${where}[${i}].name`)
+    if (seen.has(column)) fail(`${where} names the column "${column}" twice`)
     seen.add(column)
-    if (!TYPES.includes(type as ColumnType)) fail(`inputs[${i}].type is ${JSON.stringify(type)}`)
+    if (!TYPES.includes(type as ColumnType)) fail(`${where}[${i}].type is ${JSON.stringify(type)}`)
     return { name: column, type: type as ColumnType }
   })
 }

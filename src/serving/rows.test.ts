@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { WindowDocument } from '../core/documents.js'
 import { LOAN_INPUTS } from '../../test/models.js'
 import { MillraceError } from '../core/errors.js'
 import { MISSING_TIME, type Schema } from '../core/schema.js'
@@ -158,6 +159,36 @@ describe('RowReader', () => {
     expect(raw.read([{ id: 7, ...row, repaid: 'no' }]).columns).toEqual(raw.read([row]).columns)
     expect(raw.read({ inputs: { ...columns, id: [7] } }).columns).toEqual(raw.read([row]).columns)
     expect(refusal([{ ...row, City: 'Oslo' }], raw).message).toContain('"City"; did you mean "city"?')
+  })
+
+  it('says of a window that a row alone cannot tell it, and what to send', () => {
+    const window: WindowDocument = {
+      name: 'income',
+      by: 'customer',
+      of: 'paid',
+      compute: 'mean',
+      over: 1,
+      timestamp: 'at',
+      reads: [],
+      inWords: 'mean of paid over the 7d before, by customer',
+    }
+    const windowed = new RowReader(LOAN_INPUTS, { windows: [window], leftOut: ['customer', 'paid'] })
+    const { income, ...rest } = row
+    const { code, message } = refusal([{ ...rest, customer: 1, paid: 5 }], windowed)
+    expect([code, message]).toEqual([
+      'MR_WINDOW_HISTORY',
+      'the request lacks the window "income" (mean of paid over the 7d before, by customer), which a row alone cannot ' +
+        'tell; send its value with the row, computed from the rows before it; null where it is missing',
+    ])
+    const one = refusal([row, rest], windowed)
+    expect([one.code, one.message.slice(0, 40)]).toEqual([code, 'row 1: the record lacks the window "inco'])
+    expect(refusal({ inputs: { ...columns, income: undefined } }, windowed).code).toBe('MR_REQUEST_SHAPE')
+    expect(refusal({ dataframe_split: { columns: Object.keys(rest), data: [] } }, windowed).message).toBe(message)
+    const both = refusal([{ children: 1, 'owns home': true, since: null }], windowed)
+    expect(both.code).toBe('MR_REQUEST_COLUMN')
+    expect(both.message).toMatch(/columns "income" \(number\), "city" \(text\).*of these the window "income"/)
+    expect(windowed.read([{ ...rest, income: null }]).columns[0]).toEqual(Float64Array.of(NaN))
+    expect(windowed.read([row]).columns[0]).toEqual(Float64Array.of(income))
   })
 
   it('takes columns named as what objects inherit', () => {

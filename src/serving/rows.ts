@@ -4,6 +4,7 @@
  * Protocol tensors are in tensors.ts. No schema library: this is the request path.
  */
 import { type ErrorCode, MillraceError, nearest } from '../core/errors.js'
+import type { WindowDocument } from '../core/documents.js'
 import { INPUT_TYPE } from '../core/onnx/graph.js'
 import type { Field, Schema } from '../core/schema.js'
 import type { RecordBatch, Vector } from '../core/table.js'
@@ -14,6 +15,8 @@ export interface RowOptions {
   readonly unknownColumns?: 'refuse' | 'ignore'
   /** Columns that are left out without a word: those of the training data that the model does not use. */
   readonly leftOut?: readonly string[]
+  /** Columns that a row alone cannot tell: a request that lacks them is told so. */
+  readonly windows?: readonly WindowDocument[]
   /** The most rows of one request; default 100,000. */
   readonly maxRows?: number
 }
@@ -28,6 +31,7 @@ export class RowReader {
   readonly maxRows: number
   private readonly ignoreUnknown: boolean
   private readonly leftOut: ReadonlySet<string>
+  private readonly windows: ReadonlyMap<string, WindowDocument>
 
   constructor(
     readonly schema: Schema,
@@ -38,12 +42,13 @@ export class RowReader {
     this.maxRows = options.maxRows ?? 100_000
     this.ignoreUnknown = options.unknownColumns === 'ignore'
     this.leftOut = new Set(options.leftOut)
+    this.windows = new Map((options.windows ?? []).map((window) => [window.name, window]))
   }
 
   /**
    * @param body parsed JSON in one of the shapes above
-   * @throws MR_REQUEST_SHAPE, MR_REQUEST_COLUMN, MR_REQUEST_VALUE (names row, column, value and type),
-   *   MR_REQUEST_TOO_LARGE
+   * @throws MR_REQUEST_SHAPE, MR_REQUEST_COLUMN, MR_WINDOW_HISTORY (only windows are lacking), MR_REQUEST_VALUE (names
+   *   row, column, value and type), MR_REQUEST_TOO_LARGE
    */
   read(body: unknown): RecordBatch {
     if (Array.isArray(body)) return this.records(body, 'the list of records')
@@ -72,7 +77,7 @@ export class RowReader {
       )
   }
 
-  /** Throws MR_REQUEST_COLUMN unless `names` holds every column of the model and, where asked, no other. */
+  /** Throws MR_REQUEST_COLUMN or MR_WINDOW_HISTORY unless `names` holds every column of the model and, where asked, no other. */
   checkColumns(names: readonly string[]): void {
     for (const name of names) this.checkKnown(name)
     const given = new Set(names)
@@ -111,7 +116,7 @@ export class RowReader {
       known += present
       if (lacking >= 0) {
         if (present === 0) absent.push(field)
-        else gap ??= lacks(field, lacking)
+        else gap ??= lacks(field, lacking, this.windows.get(name))
       }
       return column
     })
@@ -204,9 +209,16 @@ export class RowReader {
   }
 
   private absent(fields: readonly Field[]): MillraceError {
+    const windows = fields.flatMap(({ name }) => this.windows.get(name) ?? [])
+    if (windows.length === fields.length)
+      return refuse('MR_WINDOW_HISTORY', `the request lacks ${windowsInWords(windows)}; ${SEND_WINDOW}`)
     const what = fields.length === 1 ? 'column' : 'columns'
     const names = fields.map(({ name, type }) => `"${name}" (${type})`).join(', ')
-    return refuse('MR_REQUEST_COLUMN', `the request lacks the ${what} ${names}; give null where a value is missing`)
+    const more = windows.length === 0 ? '' : `; of these ${windowsInWords(windows)}; ${SEND_WINDOW}`
+    return refuse(
+      'MR_REQUEST_COLUMN',
+      `the request lacks the ${what} ${names}; give null where a value is missing${more}`,
+    )
   }
 }
 
@@ -243,7 +255,9 @@ export function wrong({ name, type }: Field, row: number, value: unknown): Millr
 }
 
 /** A key that only some records have is as wrong as one that none has: a missing value is said with null. */
-function lacks({ name, type }: Field, row: number): MillraceError {
+function lacks({ name, type }: Field, row: number, window: WindowDocument | undefined): MillraceError {
+  if (window !== undefined)
+    return refuse('MR_WINDOW_HISTORY', `row ${row}: the record lacks ${windowsInWords([window])}; ${SEND_WINDOW}`)
   return refuse(
     'MR_REQUEST_COLUMN',
     `column "${name}", row ${row}: the record lacks it (type ${type}); give null where a value is missing`,
@@ -252,6 +266,15 @@ function lacks({ name, type }: Field, row: number): MillraceError {
 
 export function refuse(code: ErrorCode, message: string): MillraceError {
   return new MillraceError(code, message)
+}
+
+const SEND_WINDOW = 'send its value with the row, computed from the rows before it; null where it is missing'
+
+/** Which windows, what each is made of, and why a row does not tell them. At most five. */
+export function windowsInWords(windows: readonly WindowDocument[]): string {
+  const shown = windows.slice(0, 5).map(({ name, inWords }) => `"${name}" (${inWords})`)
+  const more = windows.length > 5 ? ` and ${windows.length - 5} more` : ''
+  return `the ${windows.length === 1 ? 'window' : 'windows'} ${shown.join(', ')}${more}, which a row alone cannot tell`
 }
 
 function shape(what: string): MillraceError {

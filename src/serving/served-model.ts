@@ -25,8 +25,8 @@ export class ServedModel {
     options: ServingOptions,
   ) {
     this.metadata = predictor.metadata
-    const { inputs, leftOut } = this.metadata
-    this.reader = new RowReader(inputs, leftOut === undefined ? options : { ...options, leftOut })
+    const { inputs, leftOut = [], windows = [] } = this.metadata
+    this.reader = new RowReader(inputs, { ...options, leftOut, windows })
     this.batcher = new Batcher(predictor, options)
     // lone surrogates, which cannot be encoded, become U+FFFD on the way through UTF-8
     this.versionHeader = encodeURIComponent(Buffer.from(version).toString())

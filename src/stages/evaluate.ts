@@ -1,7 +1,7 @@
 /** Evaluate: write the served file, check that it says what the batch path says, and score it on rows it never saw. */
 import type { PipelineConfig } from '../config/config.js'
 import type { ArtifactRef } from '../core/artifacts.js'
-import type { ModelMetadata, TableDocument } from '../core/documents.js'
+import type { ModelMetadata, TableDocument, WindowDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
 import { MISSING_TIME, type Schema } from '../core/schema.js'
 import type { RecordBatch, Vector } from '../core/table.js'
@@ -56,6 +56,10 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
       const rowWeights = weightOf(config, plan)
       const threshold = thresholdOf(config, plan, validation, rowWeights)
 
+      // those that the model takes; a row alone cannot tell them
+      const windows = (await getJson<readonly WindowDocument[]>(store, inputs['features']?.['windows'])).filter(
+        ({ name }) => plan.inputs.some((input) => input.name === name),
+      )
       const metadata: ModelMetadata = {
         format: 1,
         name: config.pipeline_name,
@@ -66,6 +70,7 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
         leftOut: table.schema
           .map(({ name }) => name)
           .filter((name) => !plan.inputs.some((input) => input.name === name)),
+        ...(windows.length === 0 ? {} : { windows }),
         ...(threshold === undefined ? {} : { threshold: threshold.value }),
         seed: config.seed,
         digests: Object.fromEntries(Object.entries(refs).map(([name, ref]) => [name, ref?.digest ?? ''])),

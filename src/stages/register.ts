@@ -1,7 +1,7 @@
 /** Register: the gate decides; the model becomes a version, and the champion if the gate lets it pass. */
 import type { PipelineConfig } from '../config/config.js'
 import type { ArtifactRef, ArtifactStore } from '../core/artifacts.js'
-import type { GateDocument, RegistrationDocument, Score, TableDocument } from '../core/documents.js'
+import type { GateDocument, RegistrationDocument, Score, TableDocument, WindowDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
 import { canonicalJson } from '../core/json.js'
 import type { RecordBatch } from '../core/table.js'
@@ -103,6 +103,10 @@ async function championOf(registry: ModelRegistry, name: string): Promise<ModelV
   return (await versionsOf(registry, name)).find(({ aliases }) => aliases.includes(CHAMPION))
 }
 
+/** What a window's values depend on, but for their last bits. */
+const meaning = ({ by, of, compute, over, rows, delay, timestamp }: WindowDocument): string =>
+  canonicalJson([by, of ?? null, compute, over ?? null, rows ?? null, delay ?? null, timestamp])
+
 /** What comparing gave, or why the two cannot be compared. */
 interface Comparison {
   readonly compared?: { readonly value: number; readonly difference: Score }
@@ -138,6 +142,13 @@ async function compare(
     )
     if (lacking.length > 0)
       return closed(`the data lacks its inputs ${lacking.map(({ name, type }) => `${name} (${type})`).join(', ')}`)
+    const windows = await getJson<readonly WindowDocument[]>(store, inputs['features']?.['windows'])
+    const other = (theirs.metadata.windows ?? []).find((theirWindow) => {
+      const same = windows.find(({ name }) => name === theirWindow.name)
+      return same === undefined || meaning(same) !== meaning(theirWindow)
+    })
+    if (other !== undefined)
+      return closed(`its input ${other.name} is ${other.inWords}, which the file's window of that name is not`)
     const test = await commonTestRows(context, table, plan, digests['plan'])
     if (typeof test === 'string') return closed(test)
 
