@@ -66,15 +66,30 @@ export interface StatisticsRequest {
   readonly distinct?: boolean
 }
 
+/** What happens where files of a source have different columns or types. */
+export interface DriftRules {
+  /** What a file lacks is missing in its rows, and types widen; else MR_SOURCE_DRIFT. */
+  readonly fill?: boolean
+  /** Columns whose types a person declares: they differ in no file. */
+  readonly declared?: readonly string[]
+}
+
+export interface Inferred {
+  readonly source: Source
+  readonly schema: Schema
+  /** How files differ, in words; none where they do not. */
+  readonly notes: readonly string[]
+}
+
 export interface Engine extends AsyncDisposable {
   readonly dialect: Dialect
   /** e.g. `duckdb 1.5.5`. */
   readonly version: string
   /**
    * Types of all columns, from all rows: exact, not sampled. Also finds the CSV dialect. Throws MR_SOURCE_* with
-   * file and line where the files cannot be read as what they are called.
+   * file and line where the files cannot be read as what they are called, MR_SOURCE_DRIFT where they differ.
    */
-  inferSchema(source: Source, signal?: AbortSignal): Promise<{ readonly source: Source; readonly schema: Schema }>
+  inferSchema(source: Source, signal?: AbortSignal, drift?: DriftRules): Promise<Inferred>
   query(relation: Relation, signal?: AbortSignal): Dataset
   /** Row objects, for small results: numbers, strings, bigint for `integer`, null for missing. */
   rows(relation: Relation, signal?: AbortSignal): Promise<readonly Readonly<Record<string, unknown>>[]>

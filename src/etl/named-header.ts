@@ -1,12 +1,7 @@
 /** Whether a CSV's first line names the columns, where the names that must be there are known: a label, a model's columns. */
 import { MillraceError } from '../core/errors.js'
-import type { Schema } from '../core/schema.js'
+import type { Inferred } from './engine.js'
 import type { Source } from './relation.js'
-
-export interface Inferred {
-  readonly source: Source
-  readonly schema: Schema
-}
 
 /**
  * Infers by `infer`. A first line that looks like data (years, "1", "N") is a header all the same if only so the table

@@ -22,6 +22,8 @@ export interface Source {
   readonly paths: readonly string[]
   /** By path, what the files are copies of, where they are: see s3/cache.ts, which makes them. */
   readonly objects?: Readonly<Record<string, ObjectVersion>>
+  /** By path, the digest of the content, where it is known: what is computed of a file can be kept under it. */
+  readonly digests?: Readonly<Record<string, string>>
   /** Columns that folders called `column=value` below `root` give: see hive.ts. */
   readonly hive?: { readonly root: string; readonly columns: readonly string[] }
   readonly csv?: {
@@ -30,9 +32,9 @@ export interface Source {
     readonly header?: boolean
     /** All columns of the files in their order, as `inferSchema` found them; a scan may want fewer. */
     readonly columns?: readonly string[]
-    /** By path, the columns of the files that have others than `columns`, or the same in another order. */
-    readonly layouts?: Readonly<Record<string, readonly string[]>>
   }
+  /** By path, the columns of all files in their order, where not all have the same; by position in CSV. */
+  readonly layouts?: Readonly<Record<string, readonly string[]>>
 }
 
 /** What a person calls the file at `path`: an object's address, else the path. */
@@ -80,11 +82,15 @@ export type Relation = { readonly schema: Schema } & (
  * Files as a relation. `schema` lists the columns wanted, as the files name them; types as `inferSchema` told or as
  * the user says. `rowNumber` adds the position of the row in the whole source.
  */
-export function scan(source: Source, schema: Schema, options: { readonly rowNumber?: string } = {}): Relation {
+export function scan(
+  source: Source,
+  schema: Schema,
+  options: { readonly rowNumber?: string; readonly rowsBefore?: readonly number[] } = {},
+): Relation {
   const { rowNumber } = options
   const fields: Schema = rowNumber === undefined ? schema : [...schema, { name: rowNumber, type: 'integer' }]
   if (source.paths.length === 0) throw new MillraceError('MR_PLAN_SHAPE', 'a source needs at least one file')
-  return { kind: 'scan', source, ...(rowNumber === undefined ? {} : { rowNumber }), schema: checked(fields) }
+  return { kind: 'scan', source, ...options, schema: checked(fields) }
 }
 
 /** Exactly these columns, in this order. Keeps the order of rows. */

@@ -22,6 +22,8 @@ export interface SourceDocument {
   readonly files: readonly { readonly path: string; readonly bytes: number; readonly digest: string }[]
   readonly rows: number
   readonly columns: readonly Field[]
+  /** How its files differ, in words; absent where they do not. */
+  readonly notes?: readonly string[]
 }
 
 export function extract(resources: RunResources): StageKind<PipelineConfig> {
@@ -42,7 +44,7 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
   }
   return {
     name: 'extract',
-    version: 2,
+    version: 3,
     after: [],
     stillThere: (outputs, _, store) => isTableThere(store, outputs['table']),
     // content, not names or times: a moved or touched file changes nothing
@@ -62,7 +64,8 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
         ...options,
         progress: ({ done, total }) => context.progress({ unit: 'bytes', done, total }),
       })
-      const { source, schema: inferred } = await inWords(found, () => engine.inferSchema(found, signal))
+      const drift = { fill: config.data.schema_drift === 'fill', declared: Object.keys(config.data.schema) }
+      const { source, schema: inferred, notes } = await inWords(found, () => engine.inferSchema(found, signal, drift))
       const schema = withDeclaredTypes(inferred, config.data.schema)
       const clash = schema.find(({ name }) => name === ROW)
       if (clash !== undefined)
@@ -78,7 +81,10 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
         return Number((await engine.rows(counted, signal))[0]?.['n'] ?? 0)
       }
       const table =
-        source.format === 'parquet' && source.hive === undefined && sameTypes(schema, inferred)
+        source.format === 'parquet' &&
+        source.hive === undefined &&
+        source.layouts === undefined &&
+        sameTypes(schema, inferred)
           ? await adoptParquet(store, source.paths, schema, rowsOf)
           : await inWords(source, () =>
               writeTable(engine, store, scan(source, schema), { progress: rowProgress(context), signal }),
@@ -93,10 +99,12 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
         files,
         rows: table.rows,
         columns: schema,
+        ...(notes.length === 0 ? {} : { notes }),
       }
       context.log(
         `${table.rows} rows, ${schema.length} columns from ${source.paths.length} ${source.format} file${source.paths.length === 1 ? '' : 's'}`,
       )
+      for (const note of notes) context.log(note, 'warn')
       if (table.rows === 0)
         throw new MillraceError('MR_SOURCE_EMPTY', `source: ${config.data.source_path} has columns but no rows`, {
           hint: 'a model needs rows to learn from; check the path and the export that made the file',

@@ -22,7 +22,7 @@ export async function openDuckDb(options: DuckDbOptions = {}): Promise<Engine> {
   return {
     dialect: dialect(duckdb),
     version: `duckdb ${version().replace(/^v/, '')}`,
-    inferSchema: (source, signal) => inferSchema(session, source, signal),
+    inferSchema: (source, signal, drift) => inferSchema(session, source, signal, drift),
     query: (relation, signal) => dataset(session, relation, signal),
     rows: (relation, signal) => session.use((connection) => rowObjects(connection, relation), signal),
     write: (relation, target, progress, signal) => writeFiles(session, relation, target, progress, signal),

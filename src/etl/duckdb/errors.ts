@@ -55,7 +55,7 @@ function sourceError(message: string, cause: unknown): MillraceError | undefined
     })
   }
   if (
-    /Malformed JSON|JSON transform|Invalid Input Error: .*json|parquet|snappy|zstd|gzip|GZIP|Thrift|TProtocol/i.test(
+    /Malformed JSON|JSON transform|doesn't match checksum|Data corruption detected|frame descriptor|Invalid Input Error: .*json|parquet|snappy|zstd|gzip|GZIP|Thrift|TProtocol/i.test(
       message,
     )
   )

@@ -56,7 +56,8 @@ describe('a first line', () => {
 test.each([
   ['utf16.csv', Buffer.from('\ufeffa,b\n1,2\n', 'utf16le'), 'MR_SOURCE_ENCODING', 'UTF-16'],
   ['zero.csv', Buffer.from('a,b\n1,x\0y\n'), 'MR_SOURCE_ENCODING', 'zero byte, at byte 7'],
-  ['packed.csv.zst', Buffer.from('28b52ffd0000', 'hex'), 'MR_SOURCE_FORMAT', 'zstd'],
+  ['packed.csv', Buffer.from('28b52ffd0000', 'hex'), 'MR_SOURCE_FORMAT', 'zstd'],
+  ['zipped.csv', Buffer.from('1f8b0800', 'hex'), 'MR_SOURCE_FORMAT', 'gzip'],
 ])('%s is refused for what it is', async (name, bytes, code, words) => {
   const source = await written(name, bytes)
   await expect(engine.inferSchema(source)).rejects.toMatchObject({ code })

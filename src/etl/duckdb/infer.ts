@@ -1,291 +1,237 @@
-/**
- * Types of columns from all of their values, exactly. What a text is:
- *
- * - blank (only spaces) is missing, and so are `NA N/A NaN null None ?` (any case) where the other values have a type
- * - integer: digits with at most a minus, no leading zero, within 64 bits; one value too large makes the column text
- *   (as a number it would lose digits), unless it also holds fractions
- * - number: also with point or exponent; words for infinity are not numbers; leading zeros make text (codes)
- * - boolean: true, false (any case); date: 2024-02-29; timestamp: a date and a time, with or without zone
- * - text: everything else, and columns without any value
- */
+/** Columns and types of a source's files: of each file, of all, and where files differ (see ../drift.ts). */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { MillraceError } from '../../core/errors.js'
-import type { ColumnType, Field, Schema } from '../../core/schema.js'
-import { readHead, sniff } from '../csv-head.js'
+import type { ColumnType, Schema } from '../../core/schema.js'
+import { packingOf, requireWhole } from '../compressed.js'
+import { driftError, driftWords, type FileColumns, isUniform, kind, oddTypes, type TypeDrift } from '../drift.js'
+import type { DriftRules, Inferred } from '../engine.js'
 import { withoutOwn } from '../hive.js'
-import type { Source } from '../relation.js'
-import { BLANKS, identifier, MISSING_WORDS, pathLiteral, reader } from '../sql/duckdb.js'
+import { nameOf, type Source } from '../relation.js'
+import { identifier, PATH, reader } from '../sql/duckdb.js'
+import { type ColumnsOf, columnsOf, valuesOf } from './columns.js'
 import { parquetSchema } from './parquet-schema.js'
 import type { Session } from './session.js'
+import { type Candidate, fits, misfitCount, TEXT_TYPES, typesOf } from './text-types.js'
 
-/** Types that a text can be found to have, the narrower first. */
-const CANDIDATES = ['boolean', 'integer', 'number', 'date', 'timestamp'] as const
-type Candidate = (typeof CANDIDATES)[number]
-
-/** Rows of the first look, which only rules types out; the second one is over all rows. */
-const FIRST_LOOK = 10_000
+/** Rows of each file from which it is guessed what its columns are, before all rows are asked. */
+const HEAD_ROWS = 2000
+/** Files that one query looks at. */
+const FILES_AT_ONCE = 32
 
 /** See `Engine.inferSchema`. */
 export async function inferSchema(
   session: Session,
   source: Source,
   signal?: AbortSignal,
-): Promise<{ readonly source: Source; readonly schema: Schema }> {
-  switch (source.format) {
-    case 'parquet':
-      return session.use(async (connection) => {
-        const files = await parquetSchema(connection, source)
-        const told = withoutOwn(source, namesOf(files))
-        return { source: told, schema: [...files, ...(await typesOf(connection, told, told.hive?.columns ?? []))] }
-      }, signal)
-    case 'csv': {
-      const found = await csvColumns(session, source, signal)
-      const told = withoutOwn(found.source, found.names)
-      const names = [...found.names, ...(told.hive?.columns ?? [])]
-      return { source: told, schema: await session.use((connection) => typesOf(connection, told, names), signal) }
-    }
-    case 'json':
-      return session.use(async (connection) => {
-        const files = await jsonColumns(connection, source)
-        const told = withoutOwn(source, files)
-        const names = [...files, ...(told.hive?.columns ?? [])]
-        return { source: told, schema: await typesOf(connection, told, names) }
-      }, signal)
-  }
-}
-
-const namesOf = (schema: Schema): readonly string[] => schema.map(({ name }) => name)
-
-/** Delimiter, quote, header and names, the same in all files. */
-async function csvColumns(
-  session: Session,
-  source: Source,
-  signal?: AbortSignal,
-): Promise<{ source: Source; names: readonly string[] }> {
-  let first: { source: Source; names: readonly string[] } | undefined
-  for (const path of source.paths) {
-    const shape = sniff(await readHead(path), { ...first?.source.csv, ...source.csv })
-    const [top = [], ...rest] = shape.records
-    if (shape.records.length === 0 || (top.length === 1 && top[0] === '' && rest.length === 0)) {
-      // an empty file among others has no rows; alone it has no columns either
-      if (source.paths.length > 1) continue
-      throw new MillraceError('MR_SOURCE_EMPTY', `${path} is empty`)
-    }
-    const header = source.csv?.header ?? first?.source.csv?.header ?? (await hasHeader(session, top, rest, signal))
-    const names = header ? top.map((name, i) => (name.trim() === '' ? `column_${i + 1}` : name.trim())) : numbered(top)
-    refuseRepeated(path, names)
-    if (first === undefined) {
-      const csv = { delimiter: shape.delimiter, quote: shape.quote, header, columns: names }
-      first = { source: { ...source, csv }, names }
-    } else if (header && names.join('\0') !== first.names.join('\0'))
-      throw new MillraceError(
-        'MR_SOURCE_HEADER',
-        `${path} has other columns than ${source.paths[0]}: ${names.join(', ')} instead of ${first.names.join(', ')}`,
-        { at: { file: path, line: 1, column: 1 } },
-      )
-  }
-  if (first === undefined) throw new MillraceError('MR_SOURCE_EMPTY', `all files of ${source.paths[0]} are empty`)
-  return { source: { ...first.source, paths: source.paths }, names: first.names }
-}
-
-const numbered = (record: readonly string[]): string[] => record.map((_, i) => `column_${i + 1}`)
-
-/** Records below the first that are looked at to tell a header. */
-const BELOW_HEADER = 100
-
-/**
- * A first record is a header if none of its values is a number, time or truth value; or, where some are (a year, "N",
- * "1"), if at least as many others are text above a column of nothing but numbers, times or truth values.
- */
-async function hasHeader(
-  session: Session,
-  top: readonly string[],
-  rest: readonly (readonly string[])[],
-  signal?: AbortSignal,
-): Promise<boolean> {
-  if (top.every((value) => value.trim() === '')) return false
-  const below = rest.slice(0, BELOW_HEADER)
-  const values = top.flatMap((first, i) =>
-    [first, ...below.map((record) => record[i] ?? '')].map(
-      (value, row) => `(${i}, ${row === 0 ? 'TRUE' : 'FALSE'}, ${literal(value.trim())})`,
-    ),
-  )
-  const typed = `coalesce(${CANDIDATES.map((type) => fits('v', type)).join(' OR ')}, FALSE)`
+  drift: DriftRules = {},
+): Promise<Inferred> {
+  for (const path of source.paths) await requireWhole(path, signal)
+  const found = await columnsOf(session, source, signal)
+  const names = inUnion(found)
+  const told = withoutOwn(laidOut(found, names), names)
+  const files = [...found.files].map(([path, columns]): FileColumns => ({
+    file: nameOf(source, path),
+    columns: columns.filter((name) => !found.optional.has(name)),
+  }))
   return session.use(async (connection) => {
-    const reader = await connection.runAndReadAll(
-      `SELECT count_if(top = 1), count_if(top = 0 AND values > 0 AND typed = values) FROM (
-        SELECT count_if(first AND typed) AS top, count_if(NOT first AND typed) AS typed,
-          count_if(NOT first AND NOT list_contains([${missingWords}], lower(v))) AS values,
-          bool_or(first AND list_contains([${missingWords}], lower(v))) AS blank
-        FROM (SELECT i, first, v, ${typed} AS typed FROM (VALUES ${values.join(', ')}) AS q(i, first, v)) GROUP BY i
-      ) WHERE NOT blank`,
-    )
-    const [against = 0, evidence = 0] = (reader.getRows()[0] ?? []).map(Number)
-    return against === 0 || evidence >= against
+    const schema = await named(connection, told, () => typed(connection, told, names))
+    const judged = schema.filter(({ name }) => names.includes(name) && !(drift.declared ?? []).includes(name))
+    const odd = files.length < 2 ? [] : await typeDrift(connection, told, judged, found)
+    if (drift.fill !== true && (!isUniform(files) || odd.length > 0)) throw driftError(files, odd)
+    return { source: told, schema, notes: driftWords(files, odd) }
   }, signal)
 }
 
-const literal = (value: string): string => `'${value.replaceAll("'", "''").replaceAll('\0', '')}'`
-
-function refuseRepeated(path: string, names: readonly string[]): void {
+/** All columns in order of first appearance; of names that differ only in case the first, where DuckDB minds none. */
+function inUnion({ source, files }: ColumnsOf): readonly string[] {
   const seen = new Map<string, string>()
-  const repeated = new Set<string>()
-  for (const name of names) {
-    const before = seen.get(name.toLowerCase())
-    if (before !== undefined) repeated.add(before === name ? name : `${before} and ${name}`)
-    else seen.set(name.toLowerCase(), name)
+  for (const name of [...files.values()].flat()) {
+    const key = source.format === 'json' ? name : name.toLowerCase()
+    if (!seen.has(key)) seen.set(key, name)
   }
-  if (repeated.size > 0)
-    throw new MillraceError('MR_SOURCE_HEADER', `${path} has columns of the same name: ${[...repeated].join(', ')}`, {
-      hint: 'rename them in the file; names are compared without regard to case',
-      at: { file: path, line: 1, column: 1 },
-    })
+  return [...seen.values()]
 }
 
-/** Keys of all objects, in order of first appearance. */
-async function jsonColumns(connection: DuckDBConnection, source: Source): Promise<readonly string[]> {
-  const paths = `[${source.paths.map(pathLiteral).join(', ')}]`
-  // not DESCRIBE: it renames keys that differ only in case, and takes numbers and lists for columns
-  const reader = await connection.runAndReadAll(
-    `SELECT k, count_if(k IS NULL) FROM (
-      SELECT r, unnest(ks) AS k, unnest(range(len(ks))) AS i FROM (
-        SELECT row_number() OVER () AS r, CASE json_type(json) WHEN 'OBJECT' THEN json_keys(json) ELSE [NULL] END AS ks
-        FROM read_json_objects(${paths}, format = 'auto')
-      ) AS objects
-    ) AS keys GROUP BY k ORDER BY min(r * 1000000 + i)`,
-  )
-  const rows = reader.getRows()
-  const others = rows.find((row) => row[0] === null)
-  if (others !== undefined)
-    throw new MillraceError('MR_SOURCE_ROW', `${source.paths[0]}: ${Number(others[1])} values are not objects`, {
-      hint: 'each row must be an object: {"column": value, ...}',
-    })
-  const names = rows.map((row) => String(row[0]))
-  if (names.length === 0) throw new MillraceError('MR_SOURCE_EMPTY', `${source.paths[0]} holds no objects with keys`)
-  refuseRepeated(source.paths[0] ?? '', names)
-  return names
+/** The source with the columns of each file, where they are not the same or not in the same order. */
+function laidOut({ source, files }: ColumnsOf, names: readonly string[]): Source {
+  if (source.format === 'json') return source
+  const spelled = new Map(names.map((name) => [name.toLowerCase(), name]))
+  const layouts = source.paths.map((path): [string, readonly string[]] => [
+    path,
+    (files.get(path) ?? names).map((name) => spelled.get(name.toLowerCase()) ?? name),
+  ])
+  const key = (columns: readonly string[]): string =>
+    JSON.stringify(source.format === 'csv' ? columns : [...columns].sort())
+  return layouts.every(([, columns]) => key(columns) === key(names))
+    ? source
+    : { ...source, layouts: Object.fromEntries(layouts) }
 }
 
-/**
- * A look at the first rows rules types out; then passes over all rows prove the narrowest type that is left, most often
- * in one pass. Values are tested as they stand, and trimmed only where that fails: most have no blanks around them.
- */
-async function typesOf(connection: DuckDBConnection, source: Source, names: readonly string[]): Promise<Schema> {
-  if (names.length === 0) return []
-  const look = `(SELECT * FROM ${reader(source, names)} LIMIT ${FIRST_LOOK})`
-  const first = await misfits(
-    connection,
-    look,
-    names.map((name) => ({ name, types: CANDIDATES, count: true })),
-  )
-  const open = new Map(
-    names.map((name) => [name, CANDIDATES.filter((type) => first.get(name)?.misfits.get(type) === 0)]),
-  )
-  const found = new Map<string, ColumnType>(names.map((name) => [name, 'text']))
-  const empty = new Set(names.filter((name) => first.get(name)?.values === 0))
-  for (let pass = 0; pass === 0 || open.size > 0; pass++) {
-    const tests = [...open].map(([name, types]) => ({ name, types: types.slice(0, 1), count: empty.has(name) }))
-    // the first pass reads every byte of every column, also of those that can only be text
-    const facts = await misfits(connection, reader(source, names), tests)
-    for (const [name, types] of open) {
-      const [narrowest, ...wider] = types
-      const column = facts.get(name)
-      if (narrowest === undefined || column?.values === 0) open.delete(name)
-      else if (column?.misfits.get(narrowest) === 0) {
-        found.set(name, narrowest)
-        open.delete(name)
-      } else open.set(name, wider)
+async function typed(connection: DuckDBConnection, source: Source, names: readonly string[]): Promise<Schema> {
+  const folders = source.hive?.columns ?? []
+  if (source.format !== 'parquet') return typesOf(connection, source, [...names, ...folders])
+  return [...(await parquetSchema(connection, source, names)), ...(await typesOf(connection, source, folders))]
+}
+
+/** What `work` throws of a damaged file that DuckDB does not name, with the file's name. */
+async function named<T>(connection: DuckDBConnection, source: Source, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!/checksum|corruption detected|frame descriptor/i.test(String(error))) throw error
+    for (const path of source.paths.filter((one) => packingOf(one) === 'zstd'))
+      await connection
+        .runAndReadAll(
+          `SELECT count(*) FROM ${reader({ ...source, paths: [path] }, source.layouts?.[path] ?? source.csv?.columns ?? [])}`,
+        )
+        .catch((cause: unknown) => {
+          throw new MillraceError(
+            'MR_SOURCE_CORRUPT',
+            `${path} is a damaged zstd file: ${String(cause).split('\n')[0]}`,
+            {
+              hint: 'zstd -t says the same: export or copy it again',
+              cause,
+            },
+          )
+        })
+    throw error
+  }
+}
+
+async function typeDrift(
+  connection: DuckDBConnection,
+  source: Source,
+  schema: Schema,
+  found: ColumnsOf,
+): Promise<readonly TypeDrift[]> {
+  const paths = [...found.files.keys()]
+  const drifts = found.types === undefined ? textDrift : saidDrift
+  const odd = await drifts(connection, { ...source, paths }, schema, found)
+  return odd.map((one) => ({ ...one, file: nameOf(source, one.file) }))
+}
+
+/** Of text only: a column that is text in all, and another type in most files. */
+async function textDrift(connection: DuckDBConnection, source: Source, schema: Schema): Promise<readonly TypeDrift[]> {
+  const texts = schema.filter(({ type }) => type === 'text').map(({ name }) => name)
+  if (texts.length === 0) return []
+  const heads = await headTypes(connection, source, texts)
+  const odd: TypeDrift[] = []
+  for (const column of texts) {
+    const guessed = source.paths.map((path) => heads.get(path)?.get(column))
+    const kinds = new Set(guessed.flatMap((type) => (type === undefined ? [] : [kind(type)])))
+    const usual = kinds.size === 1 ? guessed.find((type) => type !== undefined) : oddTypes(guessed)?.usual
+    if (usual === undefined || usual === 'text') continue
+    const misfits = await misfitsOf(connection, source, column, kind(usual) as Candidate)
+    const exact = source.paths.map((path, i): ColumnType | undefined => {
+      const type = guessed[i]
+      if ((misfits.get(path)?.count ?? 0) === 0) return type === undefined ? undefined : usual
+      return type === undefined || kind(type) === kind(usual) ? 'text' : type
+    })
+    const judged = oddTypes(exact)
+    for (const i of judged?.odd ?? []) {
+      const file = source.paths[i] ?? ''
+      const { value, row } = misfits.get(file) ?? {}
+      const type = exact[i] ?? 'text'
+      odd.push({
+        file,
+        column,
+        type,
+        others: usual,
+        ...(value === undefined ? {} : { value }),
+        ...(row === undefined ? {} : { row }),
+      })
     }
   }
-  const numbers = names.filter((name) => found.get(name) === 'number')
-  for (const name of await wholeColumns(connection, source, names, numbers)) found.set(name, 'text')
-  return names.map((name): Field => ({ name, type: found.get(name) ?? 'text' }))
+  return odd
 }
 
-/** Of these number columns those whose values are all whole: they were no integers because one is too large. */
-async function wholeColumns(
+/** By path and column the narrowest type of the first rows' values; none without values. */
+async function headTypes(
   connection: DuckDBConnection,
   source: Source,
   names: readonly string[],
-  numbers: readonly string[],
-): Promise<readonly string[]> {
-  let left = numbers
-  for (const from of [`(SELECT * FROM ${reader(source, names)} LIMIT ${FIRST_LOOK})`, reader(source, names)]) {
-    if (left.length === 0) break
-    const parts = left.map((name) => misfitCount(name, (v) => `regexp_full_match(${v}, '-?(0|[1-9][0-9]*)')`))
-    const row = (await connection.runAndReadAll(`SELECT ${parts.join(', ')} FROM ${from}`)).getRows()[0] ?? []
-    left = left.filter((_, i) => Number(row[i]) === 0)
-  }
-  return left
-}
-
-interface Test {
-  readonly name: string
-  readonly types: readonly Candidate[]
-  /** Count values too. */
-  readonly count: boolean
-}
-
-interface Facts {
-  /** Values that are neither blank nor a word for missing, if they were counted. */
-  readonly values: number | undefined
-  readonly misfits: ReadonlyMap<Candidate, number>
-}
-
-async function misfits(
-  connection: DuckDBConnection,
-  from: string,
-  tests: readonly Test[],
-): Promise<ReadonlyMap<string, Facts>> {
-  const parts = tests.flatMap(({ name, types, count }) => [
-    count ? misfitCount(name, () => 'FALSE') : `count(${identifier(name)})`,
-    ...types.map((type) => misfitCount(name, (v) => fits(v, type))),
+): Promise<ReadonlyMap<string, ReadonlyMap<string, ColumnType>>> {
+  const tests = names.flatMap((name) => [
+    misfitCount(name, () => 'FALSE'),
+    ...TEXT_TYPES.map((type) => misfitCount(name, (v) => fits(v, type))),
   ])
-  const reader = await connection.runAndReadAll(`SELECT ${parts.join(',\n')} FROM ${from}`)
-  const row = reader.getRows()[0] ?? []
-  let at = 0
-  return new Map(
-    tests.map(({ name, types, count }) => {
-      const values = Number(row[at++])
-      const found = new Map(types.map((type) => [type, Number(row[at++])]))
-      return [name, { values: count ? values : undefined, misfits: found }]
-    }),
-  )
-}
-
-/** Counts values that do not fit, trimmed or not, and are not words for "missing". */
-function misfitCount(name: string, fitting: (v: string) => string): string {
-  const raw = identifier(name)
-  const v = `trim(${raw}, ${BLANKS})`
-  const isMissing = `(length(${v}) <= 4 AND list_contains([${missingWords}], lower(${v})))`
-  return (
-    `count_if(CASE WHEN ${raw} IS NULL THEN FALSE WHEN ${fitting(raw)} THEN FALSE ` +
-    `WHEN ${isMissing} THEN FALSE WHEN ${fitting(v)} THEN FALSE ELSE TRUE END)`
-  )
-}
-
-const missingWords = ['', ...MISSING_WORDS].map((word) => `'${word}'`).join(', ')
-
-/** True if the text `v` is of the type; NULL or false if it is not. */
-function fits(v: string, type: Candidate): string {
-  switch (type) {
-    case 'boolean':
-      return `(length(${v}) BETWEEN 4 AND 5 AND list_contains(['true', 'false'], lower(${v})))`
-    case 'integer':
-      // round trip: no plus, no leading zero, no fraction, no exponent, no underscore
-      return `(CAST(TRY_CAST(${v} AS BIGINT) AS VARCHAR) = ${v})`
-    case 'number':
-      // the cast lets blanks, underscores and leading zeros pass
-      return (
-        `(isfinite(TRY_CAST(${v} AS DOUBLE)) AND ${v} >= '!' AND NOT contains(${v}, '_') ` +
-        `AND NOT (${['', '-', '+'].map((sign) => `${v} BETWEEN '${sign}00' AND '${sign}09~'`).join(' OR ')}))`
-      )
-    case 'date':
-      return `(CAST(TRY_CAST(${v} AS DATE) AS VARCHAR) = ${v})`
-    case 'timestamp':
-      return (
-        `(length(${v}) >= 10 AND TRY_CAST(${v} AS TIMESTAMPTZ) IS NOT NULL AND regexp_full_match(${v}, ` +
-        `'\\d{4}-\\d{2}-\\d{2}([T ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?( ?(Z|UTC|[+-]\\d{2}(:?\\d{2})?))?)?'))`
-      )
+  const found = new Map<string, ReadonlyMap<string, ColumnType>>()
+  for (let at = 0; at < source.paths.length; at += FILES_AT_ONCE) {
+    const paths = source.paths.slice(at, at + FILES_AT_ONCE)
+    const selects = paths.map((path, i) => {
+      const from = reader({ ...source, paths: [path] }, names)
+      return `SELECT ${i}, ${tests.join(', ')} FROM (SELECT * FROM ${from} LIMIT ${HEAD_ROWS})`
+    })
+    for (const row of (await connection.runAndReadAll(selects.join(' UNION ALL '))).getRows()) {
+      const width = 1 + TEXT_TYPES.length
+      const types = names.flatMap((name, column): [string, ColumnType][] => {
+        const [values, ...misfits] = row.slice(1 + column * width, 1 + (column + 1) * width).map(Number)
+        return values === 0 ? [] : [[name, TEXT_TYPES.find((_, i) => misfits[i] === 0) ?? 'text']]
+      })
+      found.set(paths[Number(row[0])] ?? '', new Map(types))
+    }
   }
+  return found
+}
+
+interface Misfits {
+  readonly count: number
+  /** The first of them, and its row in the file, counted from 1. */
+  readonly value?: string
+  readonly row?: number
+}
+
+/** By path, the values of a column that are not of a type, over all rows. */
+async function misfitsOf(
+  connection: DuckDBConnection,
+  source: Source,
+  column: string,
+  type: Candidate,
+): Promise<ReadonlyMap<string, Misfits>> {
+  const value = identifier(column)
+  const names = source.csv?.columns ?? [column]
+  const from = reader(source, source.layouts === undefined ? names : [column], true)
+  const isMisfit = `(${misfitTest(column, type)})`
+  const found = await connection.runAndReadAll(
+    `SELECT ${PATH}, count_if(${isMisfit}), arg_min(${value}, r) FILTER (${isMisfit}), min(r) FILTER (${isMisfit}) - min(r) + 1
+    FROM (SELECT ${PATH}, ${value}, row_number() OVER () AS r FROM ${from}) GROUP BY ALL`,
+  )
+  return new Map(
+    found
+      .getRows()
+      .map(([path, count, example, row]): [string, Misfits] => [
+        String(path),
+        { count: Number(count), ...(row === null ? {} : { value: String(example), row: Number(row) }) },
+      ]),
+  )
+}
+
+/** As `misfitCount` counts. */
+const misfitTest = (column: string, type: Candidate): string =>
+  misfitCount(column, (v) => fits(v, type)).replace(/^count_if\((.*)\)$/s, '$1')
+
+/** Of Parquet: what most files say of a column, and who says otherwise and has values. */
+async function saidDrift(
+  connection: DuckDBConnection,
+  source: Source,
+  schema: Schema,
+  { types }: ColumnsOf,
+): Promise<readonly TypeDrift[]> {
+  const odd: TypeDrift[] = []
+  const said = (path: string, column: string): ColumnType | undefined =>
+    types?.get(path)?.find(({ name }) => name.toLowerCase() === column.toLowerCase())?.type
+  for (const { name: column } of schema) {
+    const judged = oddTypes(
+      source.paths.map((path) => said(path, column)),
+      true,
+    )
+    for (const i of judged?.odd ?? []) {
+      const file = source.paths[i] ?? ''
+      const type = said(file, column)
+      if (type === undefined || !(await valuesOf(connection, { ...source, paths: [file] }, [column])).has(column))
+        continue
+      odd.push({ file, column, type, others: judged?.usual ?? type })
+    }
+  }
+  return odd
 }

@@ -8,12 +8,17 @@ import { identifier, reader } from '../sql/duckdb.js'
 const WHOLE = ['TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'UTINYINT', 'USMALLINT', 'UINTEGER']
 
 /**
- * Of the files' own columns, without what their folders give. Whole types are integers (those wider than 64 bits only if all their values fit, else numbers), decimals and floats
- * numbers, times of any unit timestamps in UTC, and lists, structs and the rest text. Bytes are refused, by name.
+ * Of the files' own columns, without what their folders give; of these `names` where files have different ones. Whole
+ * types are integers (those wider than 64 bits only if all their values fit, else numbers), decimals and floats numbers,
+ * times of any unit timestamps in UTC, and lists, structs and the rest text. Bytes are refused, by name.
  */
-export async function parquetSchema(connection: DuckDBConnection, source: Source): Promise<Schema> {
+export async function parquetSchema(
+  connection: DuckDBConnection,
+  source: Source,
+  names: readonly string[] = [],
+): Promise<Schema> {
   const { hive: _, ...files } = source
-  const from = reader(files, [])
+  const from = reader(files, names)
   const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${from}`)
   const columns = described.getRows().map((row) => ({ name: String(row[0]), type: String(row[1]) }))
   const refused = columns.filter(({ type }) => type === 'BLOB')

@@ -180,7 +180,7 @@ function scanSql(relation: Relation & { kind: 'scan' }): string {
 }
 
 /** The column of a row's file. Not DuckDB's own `filename`: a file's column of that name would hide it. */
-const PATH = '__millrace_path'
+export const PATH = '__millrace_path'
 
 /** What gives the raw columns: a table function, or a query of it where folders give columns too. */
 export function reader(source: Source, columns: readonly string[], withPath = false): string {
@@ -200,12 +200,23 @@ export function reader(source: Source, columns: readonly string[], withPath = fa
 /** Folders called `x=5` are never DuckDB's to read: it takes them from anywhere in a path, and over the files' columns. */
 function readFiles(source: Source, columns: readonly string[], withPath: boolean): string {
   const common = `hive_partitioning = false${withPath ? `, filename = '${PATH}'` : ''}`
-  if (source.format === 'parquet')
-    return `read_parquet(${pathList(source.paths)}, ${common}${source.paths.length > 1 ? ', union_by_name = true' : ''})`
-  const parts = alike(source).map((paths) => readText(source, paths, columns, common))
-  if (parts.length === 1) return parts[0] ?? ''
-  // by name: files that are laid out otherwise, or lack a column
-  return `(${parts.map((part) => `SELECT * FROM ${part}`).join(' UNION ALL BY NAME ')})`
+  const parts = alike(source)
+  const read = (paths: readonly string[]): string => {
+    const own = source.layouts?.[paths[0] ?? '']
+    return source.format === 'parquet'
+      ? `read_parquet(${pathList(paths)}, ${common}${paths.length > 1 ? ', union_by_name = true' : ''})`
+      : readText(source, paths, own ?? columns, common)
+  }
+  if (source.layouts === undefined && parts.length === 1) return read(source.paths)
+  // each part with all columns, what its files lack as NULL: also a part alone can be read so
+  const selects = parts.map((paths) => {
+    const own = source.layouts?.[paths[0] ?? ''] ?? columns
+    const values = columns.map((name) =>
+      own.includes(name) ? `${identifier(name)} AS ${identifier(name)}` : `NULL AS ${identifier(name)}`,
+    )
+    return `SELECT ${[...values, ...(withPath ? [PATH] : [])].join(', ')} FROM ${read(paths)}`
+  })
+  return `(${selects.join(' UNION ALL ')})`
 }
 
 const pathList = (paths: readonly string[]): string => `[${paths.map(pathLiteral).join(', ')}]`
@@ -217,7 +228,7 @@ function readText(source: Source, paths: readonly string[], columns: readonly st
   if (source.format === 'csv') {
     const { delimiter = ',', quote = '"', header = true } = source.csv ?? {}
     // all columns of the file, in its order, when it is known: a reader told fewer would shift them
-    const names = layoutOf(source, paths[0] ?? '') ?? columns
+    const names = source.layouts === undefined ? (source.csv?.columns ?? columns) : columns
     const types = names.map((name) => `${textLiteral(name)}: 'VARCHAR'`)
     return (
       `read_csv(${pathList(paths)}, auto_detect = false, header = ${header}, delim = ${textLiteral(delimiter)}, ` +
@@ -231,14 +242,13 @@ function readText(source: Source, paths: readonly string[], columns: readonly st
   return `read_json(${pathList(paths)}, format = 'auto', records = true, ${options}, columns = {${types.join(', ')}})`
 }
 
-const layoutOf = ({ csv }: Source, path: string): readonly string[] | undefined => csv?.layouts?.[path] ?? csv?.columns
-
 /** The files in their order, cut where one follows that must be read otherwise. */
 function alike(source: Source): readonly (readonly string[])[] {
   const parts: string[][] = []
   let last: unknown
   for (const path of source.paths) {
-    const how = JSON.stringify([packingOf(path), layoutOf(source, path)])
+    const packed = source.format === 'parquet' ? undefined : packingOf(path)
+    const how = JSON.stringify([packed, source.layouts?.[path]])
     if (how !== last) parts.push([])
     parts.at(-1)?.push(path)
     last = how
@@ -276,9 +286,11 @@ function needsPath({ source, rowNumber, rowsBefore }: Relation & { kind: 'scan' 
 /** 0-based position in the whole source. */
 function rowPosition(relation: Relation & { kind: 'scan' }): string {
   const { source, rowsBefore } = relation
-  if (source.format !== 'parquet' || source.hive !== undefined || (source.paths.length > 1 && rowsBefore === undefined))
+  const isPlain = source.format === 'parquet' && source.hive === undefined && source.layouts === undefined
+  if (!isPlain || (source.paths.length > 1 && rowsBefore === undefined))
     return 'CAST(row_number() OVER () - 1 AS BIGINT)'
-  if (source.paths.length === 1) return 'file_row_number'
+  if (source.paths.length === 1)
+    return rowsBefore?.[0] ? `CAST(file_row_number + ${rowsBefore[0]} AS BIGINT)` : 'file_row_number'
   const branches = source.paths.map((path, i) => `WHEN ${textLiteral(path)} THEN ${rowsBefore?.[i] ?? 0}`)
   return `CAST(file_row_number + CASE ${PATH} ${branches.join(' ')} END AS BIGINT)`
 }
