@@ -23,18 +23,21 @@ import { inferSchema } from '../etl/duckdb/infer.js'
 import { type DuckDbOptions, openSession, type Session } from '../etl/duckdb/session.js'
 import type { Schema } from '../core/schema.js'
 import { inferNamed } from '../etl/named-header.js'
-import { type FileFormat, scan, type Source } from '../etl/relation.js'
+import { type FileFormat, type Relation, scan, type Source } from '../etl/relation.js'
 import type { S3Options } from '../etl/s3/store.js'
 import { inWords } from '../etl/source-words.js'
 import { expandSource, fetchSource, formatOf } from '../etl/source.js'
 import { compile } from '../etl/sql/compile.js'
 import { duckdb, identifier, pathLiteral, reader, textLiteral } from '../etl/sql/duckdb.js'
 import type { Predictions, Predictor } from '../serving/predictor.js'
+import { type NamedSource, scoringInput } from './scoring-windows.js'
 
 export interface ScoreOptions {
   readonly predictor: Predictor
   /** A CSV, JSON lines or Parquet file, a folder or pattern of such. */
   readonly data: string
+  /** Earlier rows, for windows: seen, not scored. Read as `data` is. */
+  readonly history?: string
   /** Its format is told by its name. */
   readonly out: string
   /** Replaces a file at `out`. */
@@ -53,6 +56,8 @@ export interface Scored {
   /** The output's columns in order. */
   readonly columns: readonly string[]
   readonly out: string
+  /** Windows that the data did not have, by name. */
+  readonly computed: readonly string[]
 }
 
 /** Rows of a DuckDB chunk. */
@@ -61,7 +66,7 @@ const CHUNK = 2048
 /**
  * Writes `out` whole or not at all, rows in the order of the data.
  * @throws MR_FILE_EXISTS, MR_SOURCE_*, MR_PREDICT_COLUMN (a column that the model needs is absent; lists the file's),
- *   MR_PREDICT_CLASH (the data has a column called as one to add), MR_CANCELLED
+ *   MR_WINDOW_HISTORY (a window is absent and cannot be computed), MR_PREDICT_CLASH (the data has a column called as one to add), MR_CANCELLED
  */
 export async function scoreFile(options: ScoreOptions): Promise<Scored> {
   const { predictor, signal } = options
@@ -73,21 +78,30 @@ export async function scoreFile(options: ScoreOptions): Promise<Scored> {
     throw new MillraceError('MR_FILE_MISSING', `there is no folder ${dirname(out)} to write ${basename(out)} into`)
   const session = await openSession(options.engine ?? {})
   try {
-    const needed = predictor.metadata.inputs.map(({ name }) => name)
+    const { inputs, windows = [] } = predictor.metadata
+    const needed = inputs.map(({ name }) => name).filter((name) => !windows.some((window) => window.name === name))
     const objects = {
       ...(options.s3 === undefined ? {} : { s3: options.s3 }),
       ...(signal === undefined ? {} : { signal }),
     }
-    const found = await expandSource(options.data, objects)
-    await fetchSource(found, objects)
-    const { source, schema } = await inWords(found, () =>
-      inferNamed(found, needed, (from) => inferSchema(session, from, signal)),
-    )
+    const open = async (location: string, columns: readonly string[]): Promise<NamedSource> => {
+      const found = await expandSource(location, objects)
+      await fetchSource(found, objects)
+      const inferred = await inWords(found, () =>
+        inferNamed(found, columns, (from) => inferSchema(session, from, signal)),
+      )
+      return { ...inferred, location }
+    }
+    const data = await open(options.data, needed)
+    const { source, schema } = data
     const names = schema.map(({ name }) => name)
-    checkColumns(predictor.metadata, names, options.data)
+    checkColumns(predictor.metadata, needed, names, options.data)
+    const read = windows.flatMap(({ reads }) => reads.map(({ name }) => name))
+    const history = options.history === undefined ? undefined : await open(options.history, read)
     const added = addedColumns(predictor.metadata)
     const kept = keptColumns(names, added, options)
-    const rows = await predictAll(session, source, options, added)
+    const { relation, computed } = await scoringInput(session, predictor.metadata, data, history, signal)
+    const rows = await predictAll(session, relation, options, added)
     const raw = rawTable(source, schema, formatOf(out))
     const select = [
       ...kept.map((name) => `d.${identifier(name)}`),
@@ -95,7 +109,7 @@ export async function scoreFile(options: ScoreOptions): Promise<Scored> {
     ]
     const sql = `SELECT ${select.join(', ')} FROM ${raw} AS d POSITIONAL JOIN scored AS p`
     await writeAtomic(session, sql, out, copyOptions, rows, signal)
-    return { rows, columns: [...kept, ...added], out }
+    return { rows, columns: [...kept, ...added], out, computed: computed.map(({ name }) => name) }
   } finally {
     await session.close()
   }
@@ -106,8 +120,13 @@ export function addedColumns({ task }: ModelMetadata): readonly string[] {
   return ['prediction', ...(task.kind === 'classification' ? task.classes.map((name) => `probability_${name}`) : [])]
 }
 
-function checkColumns(metadata: ModelMetadata, names: readonly string[], data: string): void {
-  const absent = metadata.inputs.filter(({ name }) => !names.includes(name)).map(({ name }) => name)
+function checkColumns(
+  metadata: ModelMetadata,
+  needed: readonly string[],
+  names: readonly string[],
+  data: string,
+): void {
+  const absent = needed.filter((name) => !names.includes(name))
   if (absent.length === 0) return
   const near = absent.flatMap((name) => {
     const candidate = nearest(name, names)
@@ -142,12 +161,12 @@ function keptColumns(names: readonly string[], added: readonly string[], options
 /** Predicts all rows in order into the table `scored` (c0, c1 …); returns how many. */
 async function predictAll(
   session: Session,
-  source: Source,
+  relation: Relation,
   { predictor, progress, signal }: ScoreOptions,
   added: readonly string[],
 ): Promise<number> {
   const { inputs } = predictor.metadata
-  const sql = vectorSql(compile(scan(source, inputs), duckdb), inputs)
+  const sql = vectorSql(compile(relation, duckdb), inputs)
   let rows = 0
   const read = await session.lease(signal)
   try {

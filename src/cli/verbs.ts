@@ -77,10 +77,12 @@ export const VERBS: readonly Verb[] = [
       ['--out <file>', 'where to; .csv, .jsonl or .parquet says the format'],
       ['--force', 'replace the file if it exists'],
       ['--replace', 'leave out columns of the data that are called as the new ones'],
+      ['--history <file>', "earlier rows for the model's windows; they are not scored"],
     ],
     examples: [
       ['millrace predict models:/churn@champion customers.csv --out scored.csv', ''],
       ['millrace predict model.onnx customers.parquet --out scored.parquet --force', 'a file, not the registry'],
+      ['millrace predict models:/fraud@champion today.csv --history may.parquet --out scored.csv', ''],
     ],
     load: () => import('./commands/predict.js'),
   },

@@ -14,6 +14,7 @@ import { type Call, textOf } from '../verb.js'
 export async function run({ args, options, home, out, signal }: Call): Promise<number> {
   const [model, data] = args.map((arg) => textOf(arg)) as [string, string]
   const target = textOf(options['out'])
+  const history = textOf(options['history'])
   if (target === undefined)
     throw new MillraceError('MR_USAGE', 'predict needs --out FILE', {
       hint: `millrace predict ${model} ${data} --out scored.csv`,
@@ -22,9 +23,10 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
   await using predictor = await openPredictor(bytes, { threads: availableParallelism() })
   const started = performance.now()
   const progress = rowCounter(out)
-  const { rows, columns } = await scoreFile({
+  const { rows, columns, computed } = await scoreFile({
     predictor,
     data,
+    ...(history === undefined ? {} : { history }),
     s3: objectStore({}, homeFolder(home)),
     out: target,
     force: options['force'] === true,
@@ -36,10 +38,15 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
   const { metadata, digest } = predictor
   const shown = `${name ?? metadata.name} version ${version ?? metadata.version}`
   out.say(`${printable(target)}: ${count(rows)} rows scored by ${printable(shown)} in ${duration(seconds)}`)
+  if (computed.length > 0) {
+    const from = history === undefined ? 'the rows themselves' : `the rows and those of ${history}`
+    out.say(`  windows computed from ${printable(from)}: ${computed.map(printable).join(', ')}`)
+  }
   out.document({
     out: target,
     rows,
     columns,
+    ...(computed.length === 0 ? {} : { computed }),
     seconds,
     model: { name: name ?? metadata.name, version: String(version ?? metadata.version), digest },
   })
