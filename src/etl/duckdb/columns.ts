@@ -4,7 +4,7 @@ import { MillraceError } from '../../core/errors.js'
 import type { Schema } from '../../core/schema.js'
 import { readHead, sniff } from '../csv-head.js'
 import type { Source } from '../relation.js'
-import { identifier, PATH, pathLiteral, reader } from '../sql/duckdb.js'
+import { identifier, jsonObjects, PATH, reader } from '../sql/duckdb.js'
 import { fits, MISSING_LIST, TEXT_TYPES } from './text-types.js'
 import { parquetSchema } from './parquet-schema.js'
 import type { Session } from './session.js'
@@ -113,7 +113,7 @@ function refuseRepeated(path: string, names: readonly string[]): void {
 
 /** Keys of the objects of each file, in order of first appearance. */
 async function jsonColumns(connection: DuckDBConnection, source: Source): Promise<ColumnsOf> {
-  const from = `read_json_objects([${source.paths.map(pathLiteral).join(', ')}], format = 'auto', filename = '${PATH}')`
+  const from = jsonObjects(source)
   // not DESCRIBE: it renames keys that differ only in case, and takes numbers and lists for columns
   const found = await connection.runAndReadAll(
     `SELECT ${PATH}, k, count(*), min(r * 1000000 + i) FROM (

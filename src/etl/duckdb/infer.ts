@@ -7,7 +7,7 @@ import { driftError, driftWords, type FileColumns, isUniform, kind, oddTypes, ty
 import type { DriftRules, Inferred } from '../engine.js'
 import { withoutOwn } from '../hive.js'
 import { nameOf, type Source } from '../relation.js'
-import { identifier, PATH, reader } from '../sql/duckdb.js'
+import { identifier, jsonObjects, PATH, reader } from '../sql/duckdb.js'
 import { type ColumnsOf, columnsOf, valuesOf } from './columns.js'
 import { parquetSchema } from './parquet-schema.js'
 import type { Session } from './session.js'
@@ -26,15 +26,15 @@ export async function inferSchema(
   drift: DriftRules = {},
 ): Promise<Inferred> {
   for (const path of source.paths) await requireWhole(path, signal)
-  const found = await columnsOf(session, source, signal)
+  const found = await named(session, source, () => columnsOf(session, source, signal))
   const names = inUnion(found)
   const told = withoutOwn(laidOut(found, names), names)
   const files = [...found.files].map(([path, columns]): FileColumns => ({
     file: nameOf(source, path),
     columns: columns.filter((name) => !found.optional.has(name)),
   }))
+  const schema = await named(session, told, () => session.use((connection) => typed(connection, told, names), signal))
   return session.use(async (connection) => {
-    const schema = await named(connection, told, () => typed(connection, told, names))
     const judged = schema.filter(({ name }) => names.includes(name) && !(drift.declared ?? []).includes(name))
     const odd = files.length < 2 ? [] : await typeDrift(connection, told, judged, found)
     if (drift.fill !== true && (!isUniform(files) || odd.length > 0)) throw driftError(files, odd)
@@ -74,26 +74,23 @@ async function typed(connection: DuckDBConnection, source: Source, names: readon
 }
 
 /** What `work` throws of a damaged file that DuckDB does not name, with the file's name. */
-async function named<T>(connection: DuckDBConnection, source: Source, work: () => Promise<T>): Promise<T> {
+async function named<T>(session: Session, source: Source, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
     if (!/checksum|corruption detected|frame descriptor/i.test(String(error))) throw error
-    for (const path of source.paths.filter((one) => packingOf(one) === 'zstd'))
-      await connection
-        .runAndReadAll(
-          `SELECT count(*) FROM ${reader({ ...source, paths: [path] }, source.layouts?.[path] ?? source.csv?.columns ?? [])}`,
-        )
+    for (const path of source.paths.filter((one) => packingOf(one) === 'zstd')) {
+      const one = { ...source, paths: [path] }
+      const from = source.format === 'json' ? jsonObjects(one) : reader(one, source.csv?.columns ?? [])
+      await session
+        .use((connection) => connection.runAndReadAll(`SELECT count(*) FROM ${from}`))
         .catch((cause: unknown) => {
-          throw new MillraceError(
-            'MR_SOURCE_CORRUPT',
-            `${path} is a damaged zstd file: ${String(cause).split('\n')[0]}`,
-            {
-              hint: 'zstd -t says the same: export or copy it again',
-              cause,
-            },
-          )
+          throw new MillraceError('MR_SOURCE_CORRUPT', `${path} is a damaged zstd file`, {
+            hint: 'zstd -t says the same: export or copy it again',
+            cause,
+          })
         })
+    }
     throw error
   }
 }

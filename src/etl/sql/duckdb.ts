@@ -242,6 +242,16 @@ function readText(source: Source, paths: readonly string[], columns: readonly st
   return `read_json(${pathList(paths)}, format = 'auto', records = true, ${options}, columns = {${types.join(', ')}})`
 }
 
+/** The objects of JSON files as they stand: a table function or a query with the columns `json` and PATH. */
+export function jsonObjects(source: Source): string {
+  const parts = alike(source).map((paths) => {
+    const packed = packingOf(paths[0] ?? '')
+    const options = `${packed === undefined ? '' : `, compression = '${packed}'`}, filename = '${PATH}'`
+    return `read_json_objects(${pathList(paths)}, format = 'auto'${options})`
+  })
+  return parts.length === 1 ? (parts[0] ?? '') : `(${parts.map((part) => `SELECT * FROM ${part}`).join(' UNION ALL ')})`
+}
+
 /** The files in their order, cut where one follows that must be read otherwise. */
 function alike(source: Source): readonly (readonly string[])[] {
   const parts: string[][] = []
