@@ -4,16 +4,16 @@ import { relative, sep } from 'node:path'
 import type { PipelineConfig } from '../config/config.js'
 import { objectStore } from '../config/object-store.js'
 import { MillraceError } from '../core/errors.js'
-import { sha256File } from '../core/files.js'
+import type { FileDigest, Memo } from '../core/memo.js'
 import type { Field } from '../core/schema.js'
-import { aggregate } from '../etl/expr.js'
-import { aggregated, type FileFormat, nameOf, scan, type Source } from '../etl/relation.js'
+import { type FileFormat, nameOf, type Source } from '../etl/relation.js'
 import { folderValues } from '../etl/hive.js'
 import { inWords } from '../etl/source-words.js'
 import { expandSource, fetchSource, type SourceOptions } from '../etl/source.js'
 import type { StageKind } from '../pipeline/stage.js'
 import { putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
-import { adoptParquet, isTableThere, ROW, rowProgress, writeTable } from './tables.js'
+import { tableOfSource } from './source-table.js'
+import { isTableThere, ROW, rowProgress, taken } from './tables.js'
 
 /** What was read: for the run page and the journal. */
 export interface SourceDocument {
@@ -27,6 +27,7 @@ export interface SourceDocument {
 }
 
 export function extract(resources: RunResources): StageKind<PipelineConfig> {
+  const { memo } = resources
   // what a run reads of an object store is what was there when it first looked: one listing
   const listed = new Map<string, Promise<Source>>()
   const find = async (config: PipelineConfig, signal: AbortSignal): Promise<Found> => {
@@ -44,14 +45,14 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
   }
   return {
     name: 'extract',
-    version: 3,
+    version: 4,
     after: [],
     stillThere: (outputs, _, store) => isTableThere(store, outputs['table']),
     // content, not names or times: a moved or touched file changes nothing
     async fingerprint(config, signal) {
       const { source } = await find(config, signal)
       const hash = createHash('sha256').update(source.format)
-      for (const path of source.paths) hash.update(await contentOf(source, path, signal))
+      for (const path of source.paths) hash.update(await contentOf(memo, source, path, signal))
       // what folders say of their files' rows is content too
       if (source.hive !== undefined) hash.update(JSON.stringify(folderValues(source)))
       return hash.digest('hex')
@@ -59,11 +60,15 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
     async run(context) {
       const { config, store, signal } = context
       const engine = await resources.engine()
-      const { source: found, options } = await find(config, signal)
-      await fetchSource(found, {
+      const { source: listed, options } = await find(config, signal)
+      await fetchSource(listed, {
         ...options,
         progress: ({ done, total }) => context.progress({ unit: 'bytes', done, total }),
       })
+      const content = new Map<string, FileDigest>()
+      for (const path of listed.paths) content.set(path, await memo.digest(path, signal))
+      const digests = Object.fromEntries([...content].map(([path, { digest }]) => [path, digest]))
+      const found = { ...listed, digests }
       const drift = { fill: config.data.schema_drift === 'fill', declared: Object.keys(config.data.schema) }
       const { source, schema: inferred, notes } = await inWords(found, () => engine.inferSchema(found, signal, drift))
       const schema = withDeclaredTypes(inferred, config.data.schema)
@@ -72,28 +77,19 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
         throw new MillraceError('MR_SOURCE_RESERVED', `source: the column name '${ROW}' is Millrace's own`, {
           hint: 'rename the column in the source',
         })
-      const rowsOf = async (path: string): Promise<number> => {
-        const counted = aggregated(
-          scan({ ...source, paths: [path] }, schema),
-          [],
-          [{ name: 'n', expr: aggregate('count', []) }],
-        )
-        return Number((await engine.rows(counted, signal))[0]?.['n'] ?? 0)
-      }
-      const table =
+      const asTheyAre =
         source.format === 'parquet' &&
         source.hive === undefined &&
         source.layouts === undefined &&
         sameTypes(schema, inferred)
-          ? await adoptParquet(store, source.paths, schema, rowsOf)
-          : await inWords(source, () =>
-              writeTable(engine, store, scan(source, schema), { progress: rowProgress(context), signal }),
-            )
-      const files: SourceDocument['files'][number][] = []
-      for (const path of source.paths) {
-        const { digest, size } = await sha256File(path, signal)
-        files.push({ path: named(resources, config.data.source_path, nameOf(source, path)), bytes: size, digest })
-      }
+      const { table, made } = await inWords(source, () =>
+        tableOfSource(engine, store, source, schema, { memo, asTheyAre, progress: rowProgress(context), signal }),
+      )
+      const files = source.paths.flatMap((path): SourceDocument['files'] => {
+        const { digest, size } = content.get(path) ?? {}
+        if (digest === undefined || size === undefined) return []
+        return [{ path: named(resources, config.data.source_path, nameOf(source, path)), bytes: size, digest }]
+      })
       const document: SourceDocument = {
         format: source.format,
         files,
@@ -104,6 +100,7 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
       context.log(
         `${table.rows} rows, ${schema.length} columns from ${source.paths.length} ${source.format} file${source.paths.length === 1 ? '' : 's'}`,
       )
+      if (source.paths.length > 1) context.log(taken(source.paths.length, made))
       for (const note of notes) context.log(note, 'warn')
       if (table.rows === 0)
         throw new MillraceError('MR_SOURCE_EMPTY', `source: ${config.data.source_path} has columns but no rows`, {
@@ -122,9 +119,9 @@ interface Found {
 const isObject = (location: string): boolean => /^s3a?:\/\//i.test(location)
 
 /** What a file's content is known by: the digest of its bytes, or what the object store says. */
-async function contentOf(source: Source, path: string, signal: AbortSignal): Promise<string> {
+async function contentOf(memo: Memo, source: Source, path: string, signal: AbortSignal): Promise<string> {
   const object = source.objects?.[path]
-  return object === undefined ? (await sha256File(path, signal)).digest : JSON.stringify([object.etag, object.size])
+  return object === undefined ? (await memo.digest(path, signal)).digest : JSON.stringify([object.etag, object.size])
 }
 
 /** Part of what later stages' keys hold: the same wherever a project's folder is moved to. */

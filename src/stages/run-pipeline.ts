@@ -10,6 +10,7 @@ import { type Clock, systemClock } from '../core/clock.js'
 import type { RegistrationDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
 import { sha256Json } from '../core/json.js'
+import { type MemoOptions, openMemo } from '../core/memo.js'
 import { RetryStrategy } from '../core/retry.js'
 import { openDuckDb } from '../etl/duckdb/engine.js'
 import type { Engine } from '../etl/engine.js'
@@ -43,19 +44,27 @@ export interface RunOutcome {
   readonly registration?: RegistrationDocument
 }
 
+interface Begun extends Pick<MemoOptions, 'forget' | 'readOnly'> {
+  readonly runId: string
+  readonly started: number
+}
+
 /** Folders of a run's artifacts and engines, opened together and closed together. */
 async function withResources<T>(
   loaded: Pick<LoadedConfig, 'config' | 'folder'>,
   plan: MachinePlan,
   home: { readonly path: string; readonly store: ArtifactStore },
-  { runId, started }: { readonly runId: string; readonly started: number },
+  { runId, started, ...memory }: Begun,
   use: (resources: RunResources) => Promise<T>,
 ): Promise<T> {
   let engine: Promise<Engine> | undefined
   let registry: Promise<ModelRegistry> | undefined
+  const memo = await openMemo(join(home.path, 'memo'), { scope: versions(), ...memory })
   const resources: RunResources = {
+    memo,
     engine: () =>
       (engine ??= openDuckDb({
+        memo,
         threads: plan.effective.threads,
         memoryLimit: `${Math.floor(plan.effective.memoryLimit / 1e6)}MB`,
         tempFolder: spillFolder(home),
@@ -147,7 +156,9 @@ export async function runPipeline(
     await clearSpills(home)
     const executor = executorOf(home, config, options.clock)
     const runId = options.runId ?? executor.newRunId()
-    const begun = { runId, started: (options.clock ?? systemClock).now() }
+    const force = options.force ?? false
+    const started = (options.clock ?? systemClock).now()
+    const begun = { runId, started, forget: force === true || (force !== false && force.length > 0) }
     const state = await withResources(loaded, plan, home, begun, (resources) =>
       executor.execute<PipelineConfig>({
         name: config.pipeline_name,
@@ -211,7 +222,7 @@ export async function explainPipeline(loaded: LoadedConfig, options: RunOptions)
   const plan = await planned(loaded.config, (path) => loaded.positionOf(path))
   const home = await readHome(options.home)
   try {
-    const begun = { runId: 'explain', started: (options.clock ?? systemClock).now() }
+    const begun = { runId: 'explain', started: (options.clock ?? systemClock).now(), readOnly: true }
     return await withResources(loaded, plan, home, begun, (resources) =>
       executorOf(home, loaded.config).explain<PipelineConfig>(pipelineStages(resources), loaded.config, options.signal),
     )

@@ -1,6 +1,7 @@
 /** What stages need from outside their inputs; made once a run and handed to each stage's constructor. */
 import type { ArtifactRef, ArtifactStore } from '../core/artifacts.js'
 import { canonicalJson } from '../core/json.js'
+import type { Memo } from '../core/memo.js'
 import type { Engine } from '../etl/engine.js'
 import type { ModelRegistry } from '../registry/registry.js'
 
@@ -8,6 +9,8 @@ export interface RunResources {
   /** The engine of `data.engine`, opened at the first call and shared by the run. */
   engine(): Promise<Engine>
   registry(): Promise<ModelRegistry>
+  /** What earlier runs computed of files that are still there. */
+  readonly memo: Memo
   /** A path of the pipeline file, made absolute from the file's folder. */
   resolve(path: string): string
   /** Folder of the journal, the artifacts and what else is kept between runs. */

@@ -1,10 +1,13 @@
 /** Tables between stages: Parquet files in the artifact store, named by a TableDocument. */
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { ArtifactRef, ArtifactStore } from '../core/artifacts.js'
 import type { TableDocument } from '../core/documents.js'
+import { eachPart, type Memo } from '../core/memo.js'
+import { parallel } from '../core/parallel.js'
 import type { Schema } from '../core/schema.js'
 import type { Engine, Progress } from '../etl/engine.js'
+import { partsOf } from '../etl/parts.js'
 import { type Relation, scan } from '../etl/relation.js'
 import type { StageContext } from '../pipeline/stage.js'
 import { getJson, PARQUET_TYPE } from './run-resources.js'
@@ -12,48 +15,120 @@ import { getJson, PARQUET_TYPE } from './run-resources.js'
 /** Name of the row's position in the extracted table; no source column may be called so. */
 export const ROW = '__row'
 
+/** Files written or read at a time. */
+const AT_ONCE = 4
+
 /** A relation over the table's files in order, with the row's position as `__row`. */
 export async function tableRelation(store: ArtifactStore, table: TableDocument): Promise<Relation> {
-  const paths = await Promise.all(table.files.map(({ ref }) => store.path(ref)))
+  const found = new Map<string, string>()
+  await parallel(table.files, AT_ONCE, async ({ ref }) => void found.set(ref.digest, await store.path(ref)))
+  // files of equal content are one artifact; rows are told apart by their files' paths
+  const times = new Map<string, number>()
+  const paths = table.files.map(({ ref: { digest } }) => {
+    const path = found.get(digest) ?? ''
+    times.set(digest, (times.get(digest) ?? -1) + 1)
+    return `${dirname(path)}/${'./'.repeat(times.get(digest) ?? 0)}${basename(path)}`
+  })
+  const digests = Object.fromEntries(paths.map((path, i) => [path, table.files[i]?.ref.digest ?? '']))
+  let rows = 0
+  const rowsBefore = table.files.map((file) => (rows += file.rows) - file.rows)
   const own = table.schema.some(({ name }) => name === ROW)
-  return scan({ format: 'parquet', paths }, table.schema, own ? {} : { rowNumber: ROW })
+  const source = { format: 'parquet', paths, digests } as const
+  return scan(source, table.schema, { rowsBefore, ...(own ? {} : { rowNumber: ROW }) })
 }
 
-/** Writes a relation into the store as Parquet; the same relation gives the same digests. */
+export interface WriteOptions {
+  readonly progress?: Progress
+  readonly signal?: AbortSignal
+  /** Of what was written before, for tables that are written file by file; `what` is what its note calls them. */
+  readonly memo?: Memo
+  readonly what?: string
+}
+
+type Files = TableDocument['files']
+
+/**
+ * Writes a relation into the store as Parquet; the same relation gives the same digests. Where it takes each row of a
+ * table by itself, each file of that table gives a file of this one, and files that are in the memo are not made again.
+ */
 export async function writeTable(
   engine: Engine,
   store: ArtifactStore,
   relation: Relation,
-  options: { readonly progress?: Progress; readonly signal?: AbortSignal } = {},
+  options: WriteOptions = {},
 ): Promise<TableDocument> {
-  const scratch = await store.scratch()
-  const folder = join(scratch, 'table')
-  try {
-    const written = await engine.write(
-      relation,
-      { folder, format: 'parquet', compression: 'zstd' },
-      options.progress,
-      options.signal,
-    )
-    const files = []
-    for (const file of written.files)
-      files.push({ ref: await store.putFile(join(folder, file.path), PARQUET_TYPE, { move: true }), rows: file.rows })
-    return { schema: written.schema, rows: written.rows, files }
-  } finally {
-    await rm(scratch, { recursive: true, force: true })
+  const parts = partsOf(relation)
+  if (parts === undefined || parts.names.length === 1) {
+    const written = await writeWhole(engine, store, relation, options)
+    const rows = written.reduce((sum, file) => sum + file.rows, 0)
+    return { schema: relation.schema, rows, files: written }
+  }
+  const about = ['table of a file', 1, engine.dialect.compile(parts.likeness).sql]
+  const counter = rowCounter(options.progress)
+  const { values, made } = await eachPart<Files>(
+    options.memo,
+    about,
+    parts.names,
+    (missing, done) =>
+      parallel(missing, AT_ONCE, async (index) => {
+        const progress = counter(index)
+        await done(index, await writeWhole(engine, store, parts.only([index]), { ...options, progress }))
+      }),
+    (files) => areThere(store, files),
+  )
+  if (options.what !== undefined) options.memo?.note(`${options.what}: ${taken(parts.names.length, made)}`)
+  return joined(relation.schema, values)
+}
+
+/** e.g. `2 of 40 files made, 38 taken from earlier runs`. */
+export const taken = (files: number, made: number): string =>
+  made === files ? `all ${files} files made` : `${made} of ${files} files made, ${files - made} taken from earlier runs`
+
+/** A table of these files; those without rows are left out, if there are others. */
+export function joined(schema: Schema, parts: readonly Files[]): TableDocument {
+  const all = parts.flat()
+  const files = all.filter((file) => file.rows > 0)
+  return {
+    schema,
+    rows: files.reduce((sum, { rows }) => sum + rows, 0),
+    files: files.length > 0 ? files : all.slice(0, 1),
   }
 }
 
-/** Takes Parquet files as they are into the store: their bytes are the artifact. */
-export async function adoptParquet(
+export async function areThere(store: ArtifactStore, files: Files): Promise<boolean> {
+  const found = await Promise.all(files.map(({ ref }) => store.has(ref)))
+  return found.every((isThere) => isThere)
+}
+
+/** For each of several things done side by side a progress; all together are told to `progress`. */
+export function rowCounter(progress: Progress | undefined): (index: number) => Progress {
+  const done = new Map<number, number>()
+  return (index) =>
+    ({ rows }) => {
+      done.set(index, rows)
+      const sum = [...done.values()].reduce((total, one) => total + one, 0)
+      progress?.({ rows: sum, total: 0, fraction: 0 })
+    }
+}
+
+async function writeWhole(
+  engine: Engine,
   store: ArtifactStore,
-  paths: readonly string[],
-  schema: Schema,
-  rowsOf: (path: string) => Promise<number>,
-): Promise<TableDocument> {
-  const files = []
-  for (const path of paths) files.push({ ref: await store.putFile(path, PARQUET_TYPE), rows: await rowsOf(path) })
-  return { schema, rows: files.reduce((sum, { rows }) => sum + rows, 0), files }
+  relation: Relation,
+  { progress, signal }: WriteOptions,
+): Promise<Files> {
+  const scratch = await store.scratch()
+  const folder = join(scratch, 'table')
+  try {
+    const target = { folder, format: 'parquet', compression: 'zstd' } as const
+    const written = await engine.write(relation, target, progress, signal)
+    const files = []
+    for (const file of written.files)
+      files.push({ ref: await store.putFile(join(folder, file.path), PARQUET_TYPE, { move: true }), rows: file.rows })
+    return files
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
+  }
 }
 
 /**
@@ -61,9 +136,7 @@ export async function adoptParquet(
  * made it must run again.
  */
 export async function isTableThere(store: ArtifactStore, ref: ArtifactRef | undefined): Promise<boolean> {
-  const table = await getJson<TableDocument>(store, ref)
-  const found = await Promise.all(table.files.map((file) => store.has(file.ref)))
-  return found.every((isThere) => isThere)
+  return areThere(store, (await getJson<TableDocument>(store, ref)).files)
 }
 
 /** Reports an engine's progress as the stage's. */

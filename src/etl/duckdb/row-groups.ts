@@ -8,24 +8,41 @@ import { pathLiteral } from '../sql/duckdb.js'
 export interface RowGroups {
   /** Position after the last row of each group, in the order of files and groups. */
   readonly ends: readonly number[]
+  /** The file of each group, by index. */
+  readonly files: readonly number[]
   readonly rowsBefore: readonly number[]
 }
 
-export async function rowGroups(connection: DuckDBConnection, source: Source): Promise<RowGroups> {
+/** @param before the position of each file's first row, where the files are some of a larger table's */
+export async function rowGroups(
+  connection: DuckDBConnection,
+  { paths }: Source,
+  before?: readonly number[],
+): Promise<RowGroups> {
+  const reader = await connection.runAndReadAll(
+    `SELECT file_name, row_group_id, any_value(row_group_num_rows)
+     FROM parquet_metadata([${paths.map(pathLiteral).join(', ')}]) GROUP BY ALL ORDER BY ALL`,
+  )
+  const sizes = new Map<string, number[]>()
+  for (const [path, , rows] of reader.getRows()) {
+    const found = sizes.get(String(path)) ?? []
+    found.push(Number(rows))
+    sizes.set(String(path), found)
+  }
   const ends: number[] = []
+  const files: number[] = []
   const rowsBefore: number[] = []
   let rows = 0
-  for (const path of source.paths) {
+  for (const [i, path] of paths.entries()) {
+    rows = before?.[i] ?? rows
     rowsBefore.push(rows)
-    const reader = await connection.runAndReadAll(
-      `SELECT DISTINCT row_group_id, row_group_num_rows FROM parquet_metadata(${pathLiteral(path)}) ORDER BY row_group_id`,
-    )
-    for (const row of reader.getRows()) {
-      rows += Number(row[1])
+    for (const size of sizes.get(path) ?? []) {
+      rows += size
       ends.push(rows)
+      files.push(i)
     }
   }
-  return { ends, rowsBefore }
+  return { ends, files, rowsBefore }
 }
 
 /** The Parquet scan that the relation reads row by row, if nothing but projections and filters stand on it. */

@@ -4,6 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { MillraceError } from '../../core/errors.js'
+import type { Memo } from '../../core/memo.js'
 import { fileError } from '../../core/files.js'
 import { textLiteral } from '../sql/duckdb.js'
 import { engineError } from './errors.js'
@@ -18,6 +19,8 @@ export interface DuckDbOptions {
   readonly memoryLimit?: string
   /** For spilling and for tables in between. Default: the system's. */
   readonly tempFolder?: string
+  /** What was computed before of files whose digests relations tell. */
+  readonly memo?: Memo
   /** If given, files outside these folders can be neither read nor written. */
   readonly folders?: readonly string[]
 }
@@ -31,6 +34,7 @@ export interface Lease {
 export interface Session {
   /** A folder of this session's own; not made yet, removed when the session closes. */
   readonly tempFolder: string
+  readonly memo: Memo | undefined
   lease(signal?: AbortSignal): Promise<Lease>
   /** Runs `work` on a connection of its own. An abort gives MR_CANCELLED; DuckDB's errors become MillraceErrors. */
   use<T>(work: (connection: DuckDBConnection) => Promise<T>, signal?: AbortSignal): Promise<T>
@@ -93,6 +97,7 @@ export async function openSession(options: DuckDbOptions): Promise<Session> {
   }
   return {
     tempFolder,
+    memo: options.memo,
     lease,
     async use(work, signal) {
       const { connection, end } = await lease(signal)
