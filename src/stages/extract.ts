@@ -6,6 +6,7 @@ import { objectStore } from '../config/object-store.js'
 import { MillraceError } from '../core/errors.js'
 import type { FileDigest, Memo } from '../core/memo.js'
 import type { Field } from '../core/schema.js'
+import { checkDeclared } from '../etl/declared.js'
 import { type FileFormat, nameOf, type Source } from '../etl/relation.js'
 import { folderValues } from '../etl/hive.js'
 import { inWords } from '../etl/source-words.js'
@@ -77,6 +78,7 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
         throw new MillraceError('MR_SOURCE_RESERVED', `source: the column name '${ROW}' is Millrace's own`, {
           hint: 'rename the column in the source',
         })
+      await inWords(source, () => checkDeclared(engine, source, inferred, schema, signal))
       const asTheyAre =
         source.format === 'parquet' &&
         source.hive === undefined &&
