@@ -7,6 +7,7 @@ import type {
   TableDocument,
   TrainingDocument,
   ValidationDocument,
+  WindowDocument,
 } from '../core/documents.js'
 import type { PipelineConfig } from '../config/config.js'
 import { redact } from '../config/load.js'
@@ -42,6 +43,7 @@ export async function gatherRunPage(
     table: await read<TableDocument>('extract', 'table'),
     validation: await read<ValidationDocument>('validate', 'report'),
     features: await read<FeaturesDocument>('transform', 'report'),
+    windows: await read<readonly WindowDocument[]>('features', 'windows'),
     training: await read<TrainingDocument>('train', 'report'),
     evaluation,
     registration,

@@ -158,7 +158,7 @@ describe('a model with windows', () => {
 
   it('scores alike whether the windows are in the data or computed from a history', async () => {
     const batch = await batchRows()
-    const show = (value: unknown): string => (value === null ? '' : String(value as number | string))
+    const show = (value: unknown): string => (typeof value === 'number' || typeof value === 'string' ? `${value}` : '')
     const names = ['count_2d', 'last_kind', 'mean_2d', 'risk_3d', 'top_5']
     const given = batch.map((row, i) => [lines[CUT + i], ...names.map((name) => show(row[name]))].join(','))
     await writeFile(at('given.csv'), [[HEAD, ...names].join(','), ...given, ''].join('\n'))

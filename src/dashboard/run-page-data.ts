@@ -6,6 +6,7 @@ import type {
   TableDocument,
   TrainingDocument,
   ValidationDocument,
+  WindowDocument,
 } from '../core/documents.js'
 import type { StageStatus } from './charts/status.js'
 
@@ -48,6 +49,8 @@ export interface RunPageData {
   /** The file of the quarantined rows, relative to the page. */
   readonly quarantine?: string
   readonly features?: FeaturesDocument
+  /** Columns that were made of the earlier rows of an entity. */
+  readonly windows?: readonly WindowDocument[]
   readonly training?: TrainingDocument
   readonly evaluation?: EvaluationDocument
   readonly registration?: RegistrationDocument

@@ -24,7 +24,7 @@ export function renderRunPage(data: RunPageData): string {
     pipelineSection(data),
     dataSection(data),
     columnsSection(data.validation),
-    featuresSection(data.features),
+    featuresSection(data.features, data.windows),
     trainingSection(data.training),
     configurationSection(data),
     provenanceSection(data),

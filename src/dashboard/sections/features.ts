@@ -1,5 +1,5 @@
 /** Features: what became of each column, and how rows were split. */
-import type { FeaturesDocument } from '../../core/documents.js'
+import type { FeaturesDocument, WindowDocument } from '../../core/documents.js'
 import { count, percent } from '../format.js'
 import { markup, type Content } from '../html.js'
 import { name, table, type Section } from '../page.js'
@@ -8,20 +8,24 @@ type FeatureColumn = FeaturesDocument['columns'][number]
 const PARTS = ['train', 'validation', 'test'] as const
 const MAX_CLASSES = 20
 
-export function featuresSection(features: FeaturesDocument | undefined): Section | undefined {
+export function featuresSection(
+  features: FeaturesDocument | undefined,
+  windows: readonly WindowDocument[] = [],
+): Section | undefined {
   if (!features) return undefined
   const used = features.columns.filter((c) => c.role === 'feature').length
+  const inWords = new Map(windows.map((window) => [window.name, window.inWords]))
   const ordered = [...features.columns].sort((a, b) => Number(a.role === 'excluded') - Number(b.role === 'excluded'))
   return {
     id: 'features',
     title: 'Features',
     lead: markup`${count(used)} of ${count(features.columns.length)} columns are used: ${count(features.numeric)} as
-    numbers, ${count(features.categories)} as categories. Every statistic was fitted on training rows only.`,
+    numbers, ${count(features.categories)} as categories. Every statistic was fitted on training rows only.${windowsInWords(windows.length)}`,
     body: [
       table<FeatureColumn>(
         'What became of each column',
         [
-          { title: 'Column', kind: 'name', cell: (c) => name(c.name, 60) },
+          { title: 'Column', kind: 'name', cell: (c) => named(c, inWords.get(c.name)) },
           { title: 'Type', kind: 'keep', cell: (c) => markup`<span class="muted">${c.type}</span>` },
           { title: 'Steps', kind: 'text', cell: steps },
           {
@@ -44,6 +48,15 @@ export function featuresSection(features: FeaturesDocument | undefined): Section
       split(features),
     ],
   }
+}
+
+const windowsInWords = (count: number): Content =>
+  count > 0 &&
+  markup` ${count} of the table's columns ${count === 1 ? 'is a window' : 'are windows'} over earlier rows of the same
+    entity: none sees its own row, nor a later one.`
+
+function named(column: FeatureColumn, window: string | undefined): Content {
+  return markup`${name(column.name, 60)}${window !== undefined && markup`<br /><span class="muted small">${window}</span>`}`
 }
 
 function steps(column: FeatureColumn): Content {
