@@ -31,6 +31,13 @@ export function combine(a: Moments, b: Moments): Moments {
 export const sampleDeviation = ({ count, squares }: Moments): number =>
   count < 2 ? 0 : Math.sqrt(Math.max(0, squares) / (count - 1))
 
+/** A request, with its value as a column of the relation that is read. */
+export interface Wanted {
+  readonly request: StatisticsRequest
+  readonly column: string
+  readonly type: ColumnType
+}
+
 /** The request's value with everything that is missing as NULL, and its type. */
 export function presentValue(request: StatisticsRequest, schema: Schema): { expr: Expr; type: ColumnType } {
   const type = typeOf(request.expr, schema)
