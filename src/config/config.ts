@@ -1,4 +1,7 @@
 /** The pipeline file, resolved: every key has its value, every default is filled in, nothing can be changed. */
+import type { Costs } from '../core/metrics.js'
+
+export type { Costs }
 
 export type FileFormat = 'parquet' | 'csv' | 'json'
 export type Compression = 'snappy' | 'zstd' | 'gzip' | 'none'
@@ -14,14 +17,6 @@ export interface WindowConfig {
   readonly over?: string
   readonly rows?: number
   readonly delay?: string
-}
-
-/** What a decision costs, in any one unit. */
-export interface Costs {
-  readonly false_positive: number
-  readonly false_negative: number
-  readonly true_positive: number
-  readonly true_negative: number
 }
 
 /** Keys are spelled as in the file. Sizes and rates keep their text; units.ts reads them. */

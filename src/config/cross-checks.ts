@@ -19,6 +19,7 @@ export function crossChecks(config: PipelineConfig): readonly CrossFault[] {
     ...windowChecks(config),
     ...ruleChecks(config),
     ...orderChecks(config),
+    ...evaluationChecks(config),
   ]
 }
 
@@ -160,4 +161,37 @@ function* orderChecks({ retry, gate, training }: PipelineConfig): Iterable<Cross
         paths: ['gate.metric', 'training.task'],
         message: `gate.metric is ${gate.metric}, which is no score of ${training.task}`,
       }
+}
+
+function* evaluationChecks({ evaluation, gate, training }: PipelineConfig): Iterable<CrossFault> {
+  const { threshold, calibration } = evaluation
+  const costs = typeof threshold === 'object' ? threshold.cost : undefined
+  for (const [right, wrong] of [
+    ['true_positive', 'false_negative'],
+    ['true_negative', 'false_positive'],
+  ] as const)
+    if (costs !== undefined && costs[right] >= costs[wrong])
+      yield {
+        paths: [`evaluation.threshold.cost.${right}`, `evaluation.threshold.cost.${wrong}`],
+        message:
+          `evaluation.threshold.cost: ${right} ${costs[right]} must be less than ${wrong} ${costs[wrong]}; ` +
+          'a right answer that costs no less than the wrong one leaves nothing to choose',
+      }
+  if (gate.metric === 'cost' && costs === undefined)
+    yield {
+      paths: ['gate.metric', 'evaluation.threshold'],
+      message: 'gate.metric is cost, so evaluation.threshold.cost is required: what wrong answers cost',
+      hint: 'threshold: {cost: {false_positive: 1, false_negative: 20}}',
+    }
+  if (training.task !== 'regression') return
+  if (costs !== undefined)
+    yield {
+      paths: ['evaluation.threshold', 'training.task'],
+      message: 'evaluation.threshold.cost needs a label of two classes; training.task is regression',
+    }
+  if (calibration !== 'none')
+    yield {
+      paths: ['evaluation.calibration', 'training.task'],
+      message: `evaluation.calibration is ${calibration}, but a regression predicts no probabilities`,
+    }
 }

@@ -3,6 +3,7 @@
  * because rooms that may not know each other write and read them.
  */
 import type { ArtifactRef } from './artifacts.js'
+import type { Costs } from './metrics.js'
 import type { Schema, Task } from './schema.js'
 
 /** A table on disk: Parquet files in order, each with its digest. */
@@ -197,6 +198,18 @@ export interface EvaluationDocument {
     readonly detail: string
     readonly eceBefore: number
     readonly brierBefore: number
+    readonly logLossBefore: number
+    /** Absent where the test rows cannot give it. */
+    readonly rocAucBefore?: number
+    /** As `calibration.bins`. */
+    readonly binsBefore: readonly { readonly predicted: number; readonly observed: number; readonly count: number }[]
+  }
+  /** Two classes and where the file gives costs: mean costs of a test row, by what is called positive. */
+  readonly costs?: {
+    readonly table: Costs
+    readonly none: number
+    readonly all: number
+    readonly curve: readonly { readonly threshold: number; readonly cost: number }[]
   }
   /** Rows: true class, columns: predicted class, both in the order of the classes. */
   readonly confusion?: readonly (readonly number[])[]
@@ -207,6 +220,7 @@ export interface EvaluationDocument {
     readonly precision: number
     readonly threshold: number
   }[]
+  /** Of the positive class of two; else of the most probable class, whether it is right. */
   readonly calibration?: {
     readonly bins: readonly { readonly predicted: number; readonly observed: number; readonly count: number }[]
     readonly ece: number
@@ -257,6 +271,8 @@ export interface ModelMetadata {
   readonly windows?: readonly WindowDocument[]
   /** Two classes: positive from this probability on, 0 to 1; up to 2 where no probability is enough (never positive). */
   readonly threshold?: number
+  /** How the file corrects the network's probabilities, in words; absent: not at all. */
+  readonly calibration?: string
   readonly seed: number
   /** Digests of what it was made from: data, features, weights. */
   readonly digests: Readonly<Record<string, string>>

@@ -73,6 +73,7 @@ export const ERRORS = {
   MR_EVALUATION_INPUT: ['labels, probabilities or weights given for scoring contradict each other', 1],
   MR_EVALUATION_NOT_FINITE: ['a model answered NaN or infinity', 1],
   MR_EVALUATION_COLUMN: ['a slice names a column that the data lacks', 2],
+  MR_EVALUATION_TASK: ['evaluation asks for what the task does not have', 2],
   MR_GATE_METRIC: ['the gate names a metric that the task does not have', 2],
   // plans and engines
   MR_PLAN_COLUMN_UNKNOWN: ['a plan refers to a column that its input does not have', 2],
@@ -118,6 +119,7 @@ export const ERRORS = {
   MR_FEATURE_COLUMN: ['features names a column that is not in the data', 2],
   MR_FEATURE_NONE: ['no column is left to learn from', 2],
   MR_LEAK_FOUND: ['the leak check found what a model must not see', 3],
+  MR_LEAK_ALLOW: ['leak_check.allow names neither a check nor a column', 2],
   MR_WINDOW_COLUMN: ['a window names a column that cannot play its part', 2],
   MR_WINDOW_HISTORY: ["a window's value is not there, and a row alone cannot tell it", 2],
   MR_SUITE_INVALID: ['a file is no suite of Great Expectations', 2],

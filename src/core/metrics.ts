@@ -6,7 +6,15 @@ export interface Metric {
   readonly smallerIsBetter: boolean
 }
 
-/** In the order in which a reader wants them. */
+/** What an answer costs, by whether it is positive and right; in any unit, such as euros. Keys as in the pipeline file. */
+export interface Costs {
+  readonly false_positive: number
+  readonly false_negative: number
+  readonly true_positive: number
+  readonly true_negative: number
+}
+
+/** In the order in which a reader wants them; `cost` (of a row) only of two classes and where costs are given. */
 const CLASSIFICATION = {
   roc_auc: { name: 'ROC-AUC', smallerIsBetter: false },
   average_precision: { name: 'average precision', smallerIsBetter: false },
@@ -17,6 +25,7 @@ const CLASSIFICATION = {
   recall: { name: 'recall', smallerIsBetter: false },
   log_loss: { name: 'log loss', smallerIsBetter: true },
   brier: { name: 'Brier score', smallerIsBetter: true },
+  cost: { name: 'mean cost', smallerIsBetter: true },
 } as const satisfies Readonly<Record<string, Metric>>
 
 const REGRESSION = {

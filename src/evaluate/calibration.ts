@@ -1,7 +1,8 @@
 /** Whether a predicted probability of 30 % means 30 of 100 rows. */
 import type { EvaluationDocument } from '../core/documents.js'
-import type { RowWeights } from './metrics.js'
-import type { Ranking } from './ranking.js'
+import { brierLosses, mean, type RowWeights } from './metrics.js'
+import { rankRows, type Ranking } from './ranking.js'
+import { type Classified, decide, rankClass } from './scorer.js'
 
 export type Calibration = NonNullable<EvaluationDocument['calibration']>
 
@@ -38,4 +39,22 @@ export function calibrate(ranking: Ranking, weights?: RowWeights, wanted = 10): 
     bin = { weight: 0, predicted: 0, observed: 0, count: 0 }
   }
   return { bins, ece: gaps / all, brier: squares / all }
+}
+
+/**
+ * The calibration of a classifier: of the positive class of two, else of the most probable class, whether it is right
+ * (Guo et al., 2017); `brier` is over all classes then.
+ * @param ranked by the positive class; made here if absent
+ */
+export function calibrationOf(
+  model: Omit<Classified, 'predicted'>,
+  weights?: RowWeights,
+  ranked?: Ranking,
+): Calibration {
+  const { labels, probabilities, classes, positive } = model
+  if (positive !== undefined) return calibrate(ranked ?? rankClass({ ...model, predicted: labels }, positive), weights)
+  const predicted = decide(probabilities, classes, undefined)
+  const sure = Float64Array.from(predicted, (c, row) => probabilities[row * classes + c]!)
+  const ranking = rankRows(sure, (row) => predicted[row] === labels[row])
+  return { ...calibrate(ranking, weights), brier: mean(brierLosses(labels, probabilities, classes), weights) }
 }

@@ -1,7 +1,7 @@
 /** Two models on the same rows: what the gate asks about a candidate and the champion. */
 import { MillraceError } from '../core/errors.js'
 import type { Score } from '../core/documents.js'
-import { CLASSIFICATION_METRICS, REGRESSION_METRICS } from '../core/metrics.js'
+import { CLASSIFICATION_METRICS, type Costs, REGRESSION_METRICS } from '../core/metrics.js'
 import { affordableReplicates, pairedBootstrap, type BootstrapOptions } from './bootstrap.js'
 import { checkClassified, checkPredicted, checkWeights } from './check.js'
 import { pointScores, positiveIndex } from './evaluate.js'
@@ -30,6 +30,8 @@ export async function compareClassifiers(
     readonly positive?: string | undefined
     readonly candidate: ClassifierAnswers
     readonly champion: ClassifierAnswers
+    /** Two classes, for `cost`: of this file, for both models. */
+    readonly costs?: Costs | undefined
   },
 ): Promise<Comparison | undefined> {
   const { labels, classes, metric } = question
@@ -38,7 +40,8 @@ export async function compareClassifiers(
   const scorerOf = (who: string, { probabilities, threshold }: ClassifierAnswers) => {
     checkClassified(who, labels, probabilities, k)
     const predicted = decide(probabilities, k, positive, threshold)
-    return classificationScorer({ labels, probabilities, predicted, classes: k, positive }, [metric])
+    const model = { labels, probabilities, predicted, classes: k, positive, costs: question.costs }
+    return classificationScorer(model, [metric])
   }
   checkMetric(metric, CLASSIFICATION_METRICS)
   const candidate = scorerOf('candidate', question.candidate)

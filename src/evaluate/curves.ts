@@ -1,5 +1,6 @@
-/** ROC and precision-recall curves, thinned to what a picture needs. */
+/** ROC, precision-recall and cost curves, thinned to what a picture needs. */
 import type { EvaluationDocument } from '../core/documents.js'
+import type { Costs } from '../core/metrics.js'
 import type { RowWeights } from './metrics.js'
 import type { Ranking } from './ranking.js'
 
@@ -32,6 +33,36 @@ export function precisionRecallCurve(ranking: Ranking, weights?: RowWeights, mos
   const x = positives.map((p) => p / all)
   const y = positives.map((p, i) => (p + negatives[i]! > 0 ? p / (p + negatives[i]!) : 1))
   return thin(x, y, most).map((i) => ({ recall: x[i]!, precision: y[i]!, threshold: thresholds[i]! }))
+}
+
+export type CostCurve = NonNullable<EvaluationDocument['costs']>['curve']
+
+/**
+ * Mean cost of a row by threshold, rising from calling all rows positive (threshold: the lowest score) to none (1, or
+ * just above the top score where that is 1); at most `most` points, the cheapest among them.
+ */
+export function costCurve(ranking: Ranking, costs: Costs, weights?: RowWeights, most = MOST_POINTS): CostCurve {
+  const { thresholds, positives, negatives } = cumulated(ranking, weights)
+  const last = thresholds.length - 1
+  const [allPositives, allNegatives] = [positives[last]!, negatives[last]!]
+  thresholds[0] = Math.max(1, thresholds[0]! - 1)
+  const cost = thresholds.map(
+    (_, i) =>
+      (costs.true_positive * positives[i]! +
+        costs.false_positive * negatives[i]! +
+        costs.true_negative * (allNegatives - negatives[i]!) +
+        costs.false_negative * (allPositives - positives[i]!)) /
+      (allPositives + allNegatives),
+  )
+  const x = thresholds.toReversed()
+  const y = cost.toReversed()
+  // the hull's corners are kept first: of the negative, so that the cheapest is one; both axes about 0 to 1
+  const dearest = y.reduce((a, b) => Math.max(a, b), 0) || 1
+  return thin(
+    x,
+    y.map((value) => -value / dearest),
+    most,
+  ).map((i) => ({ threshold: x[i]!, cost: y[i]! }))
 }
 
 /** Weight of positives and negatives at or above each threshold; the first threshold is above all. */

@@ -3,13 +3,13 @@
  * slices, and what a constant answer scores. Pure: data and a seed in, the document out.
  */
 import type { EvaluationDocument, Score } from '../core/documents.js'
-import { metricName } from '../core/metrics.js'
+import { type Costs, metricName } from '../core/metrics.js'
 import { Rng } from '../core/rng.js'
 import type { RecordBatch } from '../core/table.js'
 import { affordableReplicates, bootstrap, MOST_ROWS, sampleRows } from './bootstrap.js'
-import { calibrate } from './calibration.js'
+import { calibrationOf } from './calibration.js'
 import { checkClassified, checkPredicted, checkWeights } from './check.js'
-import { precisionRecallCurve, rocCurve } from './curves.js'
+import { costCurve, precisionRecallCurve, rocCurve } from './curves.js'
 import { gateMetric } from './gate.js'
 import { confusionMatrix } from './metrics.js'
 import type { Ranking } from './ranking.js'
@@ -58,6 +58,11 @@ export interface ClassificationInput extends CommonInput {
   readonly positive?: string | undefined
   /** Two classes: as the model file has it, and where it is from. One half if absent. More: ignored. */
   readonly threshold?: Threshold | undefined
+  /** Two classes: what answers cost, for the score `cost`. */
+  readonly costs?: Costs | undefined
+  /** How `probabilities` were corrected, and what they were before, in the same shape. */
+  readonly calibrated?:
+    { readonly method: string; readonly detail: string; readonly before: Float32Array | Float64Array } | undefined
   /** Training rows of each class: what the constant answer knows. */
   readonly trainingCounts: readonly number[]
 }
@@ -95,7 +100,7 @@ export async function evaluateClassification(input: ClassificationInput): Promis
 
   const threshold = positive === undefined ? undefined : (input.threshold ?? ONE_HALF)
   const predicted = decide(probabilities, k, positive, threshold?.value)
-  const model = { labels, probabilities, predicted, classes: k, positive }
+  const model = { labels, probabilities, predicted, classes: k, positive, costs: input.costs }
   await step()
   const rankings = k > MOST_RANKED_CLASSES ? [] : await rankClasses(model, step)
   const ranking = positive === undefined ? undefined : rankings[0]
@@ -123,6 +128,11 @@ export async function evaluateClassification(input: ClassificationInput): Promis
     ])
   })
   const curves = ranking === undefined ? {} : await curvesOf(ranking, weights, step)
+  const calibration = calibrationOf(model, weights, ranking)
+  await step()
+  const calibrated = await beforeCalibration(input, model, metrics, notes, step)
+  const costs = ranking === undefined || input.costs === undefined ? undefined : costsOf(input.costs, ranking, weights)
+  await step()
   return {
     split: 'test',
     rows: labels.length,
@@ -131,9 +141,15 @@ export async function evaluateClassification(input: ClassificationInput): Promis
     ...(threshold === undefined ? {} : { threshold }),
     confusion: classes.map((_, c) => Array.from(confusion.subarray(c * k, (c + 1) * k))),
     ...curves,
+    calibration,
+    ...(calibrated === undefined ? {} : { calibrated }),
+    ...(costs === undefined ? {} : { costs }),
     slices,
     ...(input.weightsDescription === undefined ? {} : { weights: input.weightsDescription }),
-    baseline: constantClass(input, positive),
+    baseline: {
+      ...constantClass(input, positive),
+      ...(costs === undefined ? {} : { cost: Math.min(costs.none, costs.all) }),
+    },
     bootstrap: method(input.bootstrap, replicates, scorer.rows),
     ...(notes.length === 0 ? {} : { notes }),
   }
@@ -200,14 +216,49 @@ async function curvesOf(
   ranking: Ranking,
   weights: Float64Array | undefined,
   step: () => Promise<void>,
-): Promise<Pick<Evaluation, 'roc' | 'precisionRecall' | 'calibration'>> {
+): Promise<Pick<Evaluation, 'roc' | 'precisionRecall'>> {
   const roc = rocCurve(ranking, weights)
   await step()
   const precisionRecall = precisionRecallCurve(ranking, weights)
   await step()
-  const calibration = calibrate(ranking, weights)
+  return { roc, precisionRecall }
+}
+
+/** The same test rows by the probabilities that were there before they were corrected. */
+async function beforeCalibration(
+  { calibrated, weights }: ClassificationInput,
+  model: Classified,
+  metrics: Record<string, Score>,
+  notes: string[],
+  step: () => Promise<void>,
+): Promise<Evaluation['calibrated']> {
+  if (calibrated === undefined) return undefined
+  const { method, detail, before } = calibrated
+  const old = { ...model, probabilities: before }
+  checkClassified('test rows before calibration', old.labels, before, old.classes)
+  const { ece, brier, bins } = calibrationOf(old, weights)
   await step()
-  return { roc, precisionRecall, calibration }
+  const { log_loss, roc_auc } = pointScores(classificationScorer(old, ['log_loss', 'roc_auc']), weights)
+  const rocAuc = metrics['roc_auc']?.value
+  if (roc_auc !== undefined && rocAuc !== undefined && roc_auc !== rocAuc && method === 'isotonic')
+    notes.push(
+      `isotonic calibration gives one probability to all rows of a step, so their order is lost: ` +
+        `ROC-AUC was ${roc_auc.toFixed(4)} before, ${rocAuc.toFixed(4)} now`,
+    )
+  return {
+    method,
+    detail,
+    eceBefore: ece,
+    brierBefore: brier,
+    logLossBefore: log_loss ?? 0,
+    ...(roc_auc === undefined || rocAuc === undefined ? {} : { rocAucBefore: roc_auc }),
+    binsBefore: bins,
+  }
+}
+
+function costsOf(table: Costs, ranking: Ranking, weights: Float64Array | undefined): NonNullable<Evaluation['costs']> {
+  const curve = costCurve(ranking, table, weights)
+  return { table, none: curve.at(-1)!.cost, all: curve[0]!.cost, curve }
 }
 
 /** Why a metric is missing, and which classes no test row has. */

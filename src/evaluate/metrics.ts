@@ -3,6 +3,7 @@
  * a weight of 2 equals the row twice. A metric that these rows cannot give (one class only, no weight) is NaN here; the
  * document leaves it out and says why.
  */
+import type { Costs } from '../core/metrics.js'
 import type { Ranking } from './ranking.js'
 
 /** Weights of rows, all at least 0; undefined is 1 for each. */
@@ -155,6 +156,17 @@ function ofClass({ actual, predicted, right }: ClassWeights, c: number): Precisi
     recall: actual[c]! > 0 ? right[c]! / actual[c]! : 0,
     f1: both > 0 ? (2 * right[c]!) / both : 0,
   }
+}
+
+/** Mean cost of a row of two classes, in the unit of the costs. */
+export function meanCost({ actual, predicted, right }: ClassWeights, positive: number, costs: Costs): number {
+  const [found, left] = [right[positive]!, right[1 - positive]!]
+  const cost =
+    costs.true_positive * found +
+    costs.false_positive * (predicted[positive]! - found) +
+    costs.true_negative * left +
+    costs.false_negative * (predicted[1 - positive]! - left)
+  return cost / total(actual)
 }
 
 function total(values: Float64Array): number {

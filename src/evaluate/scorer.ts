@@ -1,11 +1,12 @@
 /** All metrics of one model on one set of rows, prepared so that they can be taken again under other row weights. */
-import { CLASSIFICATION_METRICS, type ClassificationMetric, REGRESSION_METRICS } from '../core/metrics.js'
+import { CLASSIFICATION_METRICS, type ClassificationMetric, type Costs, REGRESSION_METRICS } from '../core/metrics.js'
 import {
   accuracy,
   averagePrecision,
   balancedAccuracy,
   brierLosses,
   logLosses,
+  meanCost,
   noClassWeights,
   precisionRecall,
   regressionScores,
@@ -37,6 +38,8 @@ export interface Classified {
   readonly classes: number
   /** Two classes: index of the positive one. Undefined: means over the classes. */
   readonly positive: number | undefined
+  /** Two classes: what answers cost; without it there is no `cost`. */
+  readonly costs?: Costs | undefined
 }
 
 /**
@@ -50,7 +53,7 @@ export const RANKED: readonly ClassificationMetric[] = ['roc_auc', 'average_prec
 
 /**
  * Sorts once; each `score` is then a few passes. `only` restricts it to some of CLASSIFICATION_METRICS; those that more
- * than 30 classes do not have are left out.
+ * than 30 classes do not have are left out, and `cost` without costs.
  * @param ranked of `questionsOf`, in their order; made here if absent
  */
 export function classificationScorer(
@@ -58,10 +61,13 @@ export function classificationScorer(
   only: readonly string[] = CLASSIFICATION_METRICS,
   ranked?: readonly Ranking[],
 ): Scorer {
-  const { labels, predicted, classes, positive } = model
+  const { labels, predicted, classes, positive, costs } = model
   const rows = labels.length
   const names = CLASSIFICATION_METRICS.filter(
-    (name) => only.includes(name) && (classes <= MOST_RANKED_CLASSES || !RANKED.includes(name)),
+    (name) =>
+      only.includes(name) &&
+      (classes <= MOST_RANKED_CLASSES || !RANKED.includes(name)) &&
+      (name !== 'cost' || (costs !== undefined && positive !== undefined)),
   )
   const wants = (...some: readonly ClassificationMetric[]) => some.some((name) => names.includes(name))
   const rankings = wants(...RANKED) ? (ranked ?? questionsOf(model).map((c) => rankClass(model, c))) : []
@@ -105,6 +111,7 @@ export function classificationScorer(
         value['average_precision'] = meanOfKnown(rankings, (r) => averagePrecision(r, weights))
       value['log_loss'] = log / all
       value['brier'] = square / all
+      if (costs !== undefined && positive !== undefined) value['cost'] = meanCost(byClass, positive, costs)
       for (let m = 0; m < names.length; m++) out[m] = value[names[m]!]!
     },
     subset: (some) => classificationScorer(pickModel(model, some), names),

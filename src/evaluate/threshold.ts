@@ -1,10 +1,11 @@
 /** The probability from which a two-class model says yes, chosen on validation rows (never on test rows). */
-import { metricName } from '../core/metrics.js'
+import { type Costs, metricName } from '../core/metrics.js'
 import { checkFinite } from './check.js'
 import type { Ranking } from './ranking.js'
 import type { RowWeights } from './metrics.js'
 
-export type ThresholdRule = 'f1' | 'accuracy' | 'balanced_accuracy'
+/** A score to make the highest, or costs whose mean is to be the lowest. */
+export type ThresholdRule = 'f1' | 'accuracy' | 'balanced_accuracy' | { readonly cost: Costs }
 
 export interface Threshold {
   /**
@@ -17,7 +18,7 @@ export interface Threshold {
 }
 
 /**
- * The threshold that maximises `rule` on the ranked validation rows. Every cut between two neighbouring scores decides
+ * The threshold that is best by `rule` on the ranked validation rows. Every cut between two neighbouring scores decides
  * the same, so the midpoint stands for it; of equally good cuts the one nearest 0.5 is taken (then the lower).
  * Rows of one class, or none, can't choose: 0.5.
  * @throws MR_EVALUATION_NOT_FINITE for scores that are none
@@ -34,7 +35,7 @@ export function chooseThreshold(rule: ThresholdRule, ranking: Ranking, weights?:
   if (!(positives > 0 && negatives > 0))
     return {
       value: 0.5,
-      rule: `0.5, because ${order.length === 0 ? 'there are no validation rows' : 'the validation rows hold one class only'} (wanted: highest ${metricName(rule)})`,
+      rule: `0.5, because ${order.length === 0 ? 'there are no validation rows' : 'the validation rows hold one class only'} (wanted: ${inWords(rule)})`,
     }
 
   let best = { value: NaN, score: -Infinity }
@@ -54,10 +55,31 @@ export function chooseThreshold(rule: ThresholdRule, ranking: Ranking, weights?:
     }
   }
   const never = best.value > 1 ? ': no row is positive, whatever its probability' : ''
-  return { value: best.value, rule: `highest ${metricName(rule)} on validation rows${never}` }
+  return { value: best.value, rule: `${inWords(rule)} on validation rows${never}` }
+}
+
+function inWords(rule: ThresholdRule): string {
+  if (typeof rule === 'string') return `highest ${metricName(rule)}`
+  const { false_positive, false_negative, true_positive, true_negative } = rule.cost
+  const right = [
+    ...(true_positive > 0 ? [`a true positive ${true_positive}`] : []),
+    ...(true_negative > 0 ? [`a true negative ${true_negative}`] : []),
+  ]
+  const parts = [`a false positive costs ${false_positive}`, `a false negative ${false_negative}`, ...right]
+  return `least ${metricName('cost')} (${parts.join(', ')})`
 }
 
 function scoreOf(rule: ThresholdRule, right: number, wrong: number, positives: number, negatives: number): number {
+  if (typeof rule === 'object') {
+    const { false_positive, false_negative, true_positive, true_negative } = rule.cost
+    const cost =
+      false_positive * wrong +
+      true_negative * (negatives - wrong) +
+      true_positive * right +
+      false_negative * (positives - right)
+    // in units of the dearest mistake, so that what counts as equal does not go by the currency
+    return -cost / ((positives + negatives) * Math.max(false_positive, false_negative))
+  }
   switch (rule) {
     case 'f1':
       return (2 * right) / (positives + right + wrong)

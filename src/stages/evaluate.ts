@@ -7,18 +7,17 @@ import { MISSING_TIME, type Schema } from '../core/schema.js'
 import type { RecordBatch, Vector } from '../core/table.js'
 import { select } from '../etl/relation.js'
 import type { SplitName } from '../etl/split.js'
-import { type Evaluation, evaluateClassification, evaluateRegression, positiveIndex } from '../evaluate/evaluate.js'
-import { rankRows } from '../evaluate/ranking.js'
-import { classColumn } from '../evaluate/scorer.js'
-import { chooseThreshold } from '../evaluate/threshold.js'
+import { applyIsotonic } from '../evaluate/calibrators.js'
+import { type Evaluation, evaluateClassification, evaluateRegression } from '../evaluate/evaluate.js'
 import type { StageContext, StageKind } from '../pipeline/stage.js'
 import { openPredictor } from '../serving/onnx-predictor.js'
 import type { ShardManifest } from '../train/shards.js'
+import { costsOf, describeWeights, fitCalibration, thresholdOf, weightOf } from './decision.js'
 import { buildModelFile, buildNetworkFile, type ModelParts } from './model-file.js'
 import { largestDifference, scorePacked, scoreRaw, type Scores } from './scoring.js'
 import { getJson, ONNX_TYPE, putJson, type RunResources } from './run-resources.js'
 import { tableRelation } from './tables.js'
-import { type NetworkDocument, weightsByClass } from './train.js'
+import type { NetworkDocument } from './train.js'
 import { inSplit, labelledRows, type PlanDocument } from './transform.js'
 
 /** Largest difference between the served file and the batch path: absolute for probabilities, else relative. */
@@ -30,10 +29,17 @@ export type ScoredDocument = Evaluation & {
   readonly parity: { readonly rows: number; readonly maxDifference: number; readonly tolerance: number }
 }
 
+/** A split as the batch path answers it. `slack`: see `applyIsotonic`. */
+interface Packed {
+  readonly scores: Scores
+  readonly labels: Int32Array | Float32Array
+  readonly slack?: Float32Array
+}
+
 export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'evaluate',
-    version: 1,
+    version: 2,
     after: ['train', 'pack', 'transform', 'features'],
     async run(context) {
       const { config, inputs, store, signal } = context
@@ -47,14 +53,39 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
       const plan = await getJson<PlanDocument>(store, refs.plan)
       const network = await getJson<NetworkDocument>(store, inputs['train']?.['network'])
       const manifest = await getJson<ShardManifest>(store, inputs['pack']?.['manifest'])
-      const parts: ModelParts = { plan, network, weights: await weightsOf(context, refs.weights) }
-
-      const networkFile = buildNetworkFile(parts)
-      const packed = (split: SplitName) => scorePacked(store, manifest, split, network.network, networkFile, signal)
+      const { task } = plan
+      const costs = costsOf(config, task)
+      const bare: ModelParts = { plan, network, weights: await weightsOf(context, refs.weights) }
+      const score = async (split: SplitName, file: Uint8Array): Promise<Packed> =>
+        scorePacked(store, manifest, split, network.network, file, signal)
+      const bareFile = buildNetworkFile(bare)
+      const fit = await fitCalibration(
+        config,
+        task,
+        async (what) => {
+          const file = what === 'logits' ? buildNetworkFile(bare, 'logits') : bareFile
+          const { scores, labels } = await score('validation', file)
+          return { values: scores.values as Float32Array, labels: labels as Int32Array }
+        },
+        signal,
+      )
+      for (const warning of fit?.warnings ?? []) context.log(warning, 'warn')
+      const calibrator = fit?.calibrator
+      const parts: ModelParts = { ...bare, calibrator }
+      const networkFile = calibrator?.kind === 'temperature' ? buildNetworkFile(parts) : bareFile
+      const packed = async (split: SplitName): Promise<Packed> => {
+        const answered = await score(split, networkFile)
+        if (calibrator?.kind !== 'isotonic') return answered
+        const before = answered.scores.values as Float32Array
+        const { probabilities, slack } = applyIsotonic(calibrator, before, PARITY_TOLERANCE)
+        return { ...answered, scores: { ...answered.scores, values: probabilities }, slack }
+      }
       const validation = await packed('validation')
       const test = await packed('test')
-      const rowWeights = weightOf(config, plan)
-      const threshold = thresholdOf(config, plan, validation, rowWeights)
+      const threshold = thresholdOf(config, task, {
+        values: validation.scores.values as Float32Array,
+        labels: validation.labels as Int32Array,
+      })
 
       // those that the model takes; a row alone cannot tell them
       const windows = (await getJson<readonly WindowDocument[]>(store, inputs['features']?.['windows'])).filter(
@@ -72,6 +103,7 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
           .filter((name) => !plan.inputs.some((input) => input.name === name)),
         ...(windows.length === 0 ? {} : { windows }),
         ...(threshold === undefined ? {} : { threshold: threshold.value }),
+        ...(fit?.calibrator === undefined ? {} : { calibration: fit.detail }),
         seed: config.seed,
         digests: Object.fromEntries(Object.entries(refs).map(([name, ref]) => [name, ref?.digest ?? ''])),
         engines: resources.versions,
@@ -107,19 +139,19 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
       try {
         const isRelative = plan.task.kind === 'regression'
         difference = 0
-        for (const [split, { scores }] of [
+        for (const [split, { scores, slack }] of [
           ['validation', validation] as const,
           ...(train ? [['train', train] as const] : []),
         ])
           difference = Math.max(
             difference,
-            largestDifference(await raw(split, scores, () => undefined), scores, isRelative),
+            largestDifference(await raw(split, scores, () => undefined), scores, isRelative, slack),
           )
         served = await raw('test', test.scores, (batch) => {
           slices.add(batch)
           sample ??= sampleRow(batch, plan.inputs)
         })
-        difference = Math.max(difference, largestDifference(served, test.scores, isRelative))
+        difference = Math.max(difference, largestDifference(served, test.scores, isRelative, test.slack))
       } finally {
         await predictor[Symbol.asyncDispose]()
       }
@@ -146,9 +178,18 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
               classes: plan.task.classes,
               positive: plan.task.positive,
               threshold,
+              costs,
+              calibrated:
+                fit?.calibrator === undefined
+                  ? undefined
+                  : {
+                      method: fit.calibrator.kind,
+                      detail: fit.detail,
+                      before: (await score('test', bareFile)).scores.values,
+                    },
               trainingCounts: plan.classCounts.train,
-              weights: rowWeights?.(test.labels as Int32Array),
-              weightsDescription: describeWeights(config, plan),
+              weights: weightOf(config, plan)?.(test.labels as Int32Array),
+              weightsDescription: describeWeights(config, task),
             })
           : await evaluateRegression({
               ...common,
@@ -156,13 +197,33 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
               predicted: served.values,
               trainingMean: network.target?.mean ?? 0,
             })
+      for (const line of inShort(scored)) context.log(line)
+      const notes = [...(fit?.warnings ?? []), ...(scored.notes ?? [])]
       const document: ScoredDocument = {
         ...scored,
+        ...(notes.length === 0 ? {} : { notes }),
         parity: { rows: total, maxDifference: difference, tolerance: PARITY_TOLERANCE },
       }
       return { model, report: await putJson(store, document), sample: await putJson(store, sample ?? {}) }
     },
   }
+}
+
+/** What calibration did and what the threshold costs, a line each. */
+function inShort({ calibrated, calibration, costs, metrics }: Evaluation): string[] {
+  const short = (value: number | undefined) => String(Number((value ?? NaN).toPrecision(3)))
+  const lines: string[] = []
+  if (calibrated !== undefined)
+    lines.push(
+      `${calibrated.detail}; on test rows the calibration error is ${short(calibration?.ece)} ` +
+        `(${short(calibrated.eceBefore)} before)`,
+    )
+  if (costs !== undefined && metrics['cost'] !== undefined)
+    lines.push(
+      `at this threshold 100 test rows cost ${short(100 * metrics['cost'].value)}; ` +
+        `calling none positive ${short(100 * costs.none)}, all ${short(100 * costs.all)}`,
+    )
+  return lines
 }
 
 /** A row as a client would send it. */
@@ -184,40 +245,6 @@ async function weightsOf(context: StageContext<PipelineConfig>, ref: ArtifactRef
   if (ref === undefined) throw new Error('train left no weights')
   const bytes = await context.store.get(ref)
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
-}
-
-/** Weights of rows by their class, if the file gives any. */
-export function weightOf(
-  config: PipelineConfig,
-  plan: PlanDocument,
-): ((labels: Int32Array) => Float64Array) | undefined {
-  if (config.evaluation.class_weights === undefined || plan.task.kind === 'regression') return undefined
-  const weights = weightsByClass('evaluation.class_weights', config.evaluation.class_weights, plan.task.classes)
-  return (labels) => Float64Array.from(labels, (k) => weights[k] ?? 1)
-}
-
-function describeWeights(config: PipelineConfig, plan: PlanDocument): string | undefined {
-  if (config.evaluation.class_weights === undefined || plan.task.kind === 'regression') return undefined
-  const weights = weightsByClass('evaluation.class_weights', config.evaluation.class_weights, plan.task.classes)
-  return plan.task.classes.map((name, k) => `a row of class ${name} counts ${weights[k]}`).join(', ')
-}
-
-/** Two classes: the threshold as the model file holds it, a float32. */
-function thresholdOf(
-  config: PipelineConfig,
-  { task }: PlanDocument,
-  validation: { readonly scores: Scores; readonly labels: Int32Array | Float32Array },
-  weights: ((labels: Int32Array) => Float64Array) | undefined,
-): { readonly value: number; readonly rule: string } | undefined {
-  if (task.kind === 'regression' || task.classes.length !== 2) return undefined
-  const wanted = config.evaluation.threshold
-  if (typeof wanted === 'object') throw new Error('the threshold by cost is being written')
-  if (typeof wanted === 'number') return { value: Math.fround(wanted), rule: 'given by the file' }
-  const labels = validation.labels as Int32Array
-  const positive = positiveIndex(task.classes, task.positive)
-  const ranking = rankRows(classColumn(validation.scores.values, 2, positive), (row) => labels[row] === positive)
-  const { value, rule } = chooseThreshold(wanted, ranking, weights?.(labels))
-  return { value: Math.fround(value), rule }
 }
 
 /** Where the file names no slices: the first three text columns with at most ten values. */

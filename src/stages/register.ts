@@ -15,7 +15,8 @@ import type { ModelRegistry, ModelVersion } from '../registry/registry.js'
 import { CHAMPION } from '../registry/sqlite.js'
 import { openPredictor } from '../serving/onnx-predictor.js'
 import type { Predictor } from '../serving/predictor.js'
-import { type ScoredDocument, weightOf } from './evaluate.js'
+import { costsOf, weightOf } from './decision.js'
+import type { ScoredDocument } from './evaluate.js'
 import { labelText, labelValue } from './label.js'
 import { getJson, JSON_TYPE, putJson, type RunResources } from './run-resources.js'
 import { scoreRaw, type Scores } from './scoring.js'
@@ -182,6 +183,7 @@ async function compare(
             classes: plan.task.classes,
             positive: plan.task.positive,
             weights: weightOf(config, plan)?.(labels as Int32Array),
+            costs: costsOf(config, plan.task),
             candidate: { probabilities: ourScores.values, threshold: ours.metadata.threshold },
             champion: { probabilities: theirScores.values, threshold },
           })

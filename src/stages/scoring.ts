@@ -45,7 +45,7 @@ export async function scorePacked(
           [rows, set.categories],
         )
       const result = await session.run(feeds)
-      const output = result['probability'] ?? result['prediction']
+      const output = result['probability'] ?? result['prediction'] ?? result['logits']
       values.set(output?.data as Float32Array | Float64Array, row * network.outputs)
       labels.set(block.label.subarray(0, rows), row)
       row += rows
@@ -84,13 +84,18 @@ function scoreArray(task: NetworkSpec['task'], length: number): Float32Array | F
   return task === 'classification' ? new Float32Array(length) : new Float64Array(length)
 }
 
-/** The largest difference of a row: absolute for probabilities, for regressions relative to the prediction where it is above 1. */
-export function largestDifference(a: Scores, b: Scores, isRelative: boolean): number {
+/**
+ * The largest difference of a row: absolute for probabilities, for regressions relative to the prediction where it is above
+ * 1. `slack`, one a value, is what a difference may be beyond.
+ */
+export function largestDifference(a: Scores, b: Scores, isRelative: boolean, slack?: Float32Array): number {
   let difference = 0
   for (let i = 0; i < a.values.length; i++) {
     const x = a.values[i] ?? Number.NaN
     const y = b.values[i] ?? Number.NaN
-    const d = Math.abs(x - y) / (isRelative ? Math.max(1, Math.abs(x)) : 1)
+    const apart = Math.abs(x - y) / (isRelative ? Math.max(1, Math.abs(x)) : 1)
+    // a curve may be steep: what a difference before it that is allowed makes of the answer is allowed too
+    const d = slack === undefined ? apart : apart <= (slack[i] ?? 0) ? 0 : apart
     if (!(d <= difference)) difference = Number.isNaN(d) ? Number.POSITIVE_INFINITY : d
   }
   return difference
