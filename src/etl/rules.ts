@@ -7,10 +7,12 @@
  */
 import type { RuleResult } from '../core/documents.js'
 import type { Schema } from '../core/schema.js'
+import type { Memo } from '../core/memo.js'
 import { severityOf, type ValidationRules } from '../core/validation-rules.js'
 import type { ColumnStatistics, Engine } from './engine.js'
 import { aggregate, call, col, type Named } from './expr.js'
 import { fileRules, type Since } from './file-rules.js'
+import { mergedRows } from './merged.js'
 import { aggregated, filter, limit, project, select, type Relation } from './relation.js'
 import { freeName, judged, repeatedKeys, rowsOfRepeatedKeys, type Order } from './repeated.js'
 import { any, not, type Rule, share, type Verdict } from './rule.js'
@@ -32,8 +34,11 @@ export interface CompiledRules {
     row: Readonly<Record<string, unknown>>,
     statistics?: ReadonlyMap<string, ColumnStatistics>,
   ): readonly RuleResult[]
-  /** Runs `counts`, statistics where a rule asks for some, and small queries for what was broken. */
-  check(engine: Engine, signal?: AbortSignal): Promise<readonly RuleResult[]>
+  /**
+   * Counts (file by file where they merge, with a memo only for new files), statistics where a rule asks for some, and
+   * small queries for what was broken.
+   */
+  check(engine: Engine, signal?: AbortSignal, memo?: Memo): Promise<readonly RuleResult[]>
   /** Rows that break no dropping rule, in order. Once `check` has run, rules that hold are left out of the plan. */
   readonly kept: Relation
   /** The other rows, in order, with the id of the first rule that each breaks in `ruleColumn`. */
@@ -109,8 +114,8 @@ export function compileRules(
     ),
     interpret,
     ruleColumn,
-    async check(engine, signal) {
-      const at = (await engine.rows(counts, signal))[0] ?? {}
+    async check(engine, signal, memo) {
+      const at = (await mergedRows(engine, memo, input, [], [...whole, ...columns.flat()], signal))[0] ?? {}
       const requests = all.flatMap(({ id, statistics }) => (statistics ? [{ ...statistics, name: id }] : []))
       const statistics = await engine.statistics(input, requests, signal)
       const results = new Map(interpret(at, statistics).map((result) => [result.id, result]))

@@ -2,10 +2,12 @@
 import type { PipelineConfig } from '../config/config.js'
 import type { FeaturesDocument, TableDocument } from '../core/documents.js'
 import { MillraceError, nearest } from '../core/errors.js'
+import type { Memo } from '../core/memo.js'
 import type { Field, Schema, Task } from '../core/schema.js'
 import type { Engine } from '../etl/engine.js'
 import { aggregate, call, cast, col, type Expr, type Named, text } from '../etl/expr.js'
-import { aggregated, filter, project, type Relation, withColumns } from '../etl/relation.js'
+import { mergedRows } from '../etl/merged.js'
+import { filter, project, type Relation, withColumns } from '../etl/relation.js'
 import { type FittedSplit, fitSplit, splitExpression, SPLITS, type SplitName } from '../etl/split.js'
 import type { StageKind } from '../pipeline/stage.js'
 import { checkInputNames } from '../transforms/emit.js'
@@ -13,7 +15,8 @@ import { fitPlan, planDocument, planExpressions } from '../transforms/plan.js'
 import type { FeaturePlan, StepSpec } from '../transforms/transform.js'
 import { findTask, labelField, labelMissing, labelText, labelValue } from './label.js'
 import { getJson, putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
-import { isTableThere, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
+import { movedColumns } from './moved-columns.js'
+import { isTableThere, logReuse, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
 
 export const SPLIT = '__split'
 export const LABEL = '__label'
@@ -51,11 +54,12 @@ export const inSplit = (rows: Relation, split: SplitName): Relation => filter(ro
 export function transform(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'transform',
-    version: 1,
+    version: 2,
     after: ['features'],
     stillThere: (outputs, _, store) => isTableThere(store, outputs['features']),
     async run(context) {
       const { config, inputs, store, signal } = context
+      const { memo } = resources
       const table = await getJson<TableDocument>(store, inputs['features']?.['table'])
       const engine = await resources.engine()
       const relation = await tableRelation(store, table)
@@ -80,7 +84,7 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
         signal,
       )
       const rows = labelledRows(relation, { label, split })
-      const { counts, classCounts } = await countRows(engine, rows, label, task, signal)
+      const { counts, classCounts } = await countRows(engine, memo, rows, label, task, signal)
       checkCounts(task, counts, classCounts)
       if (counts.train + counts.validation + counts.test < table.rows)
         context.log(
@@ -102,8 +106,14 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
         engine,
         store,
         project(rows, featureColumns(config.entity, label, task, plan)),
-        { progress: rowProgress(context), signal },
+        { progress: rowProgress(context), signal, memo, what: 'features' },
       )
+      const moved = await movedColumns(memo, label.name, plan)
+      if (moved.length > 0)
+        memo.note(
+          `the plan of ${moved.length} columns moved (${inWords(moved)}): every row's features are written anew`,
+        )
+      logReuse(context, memo)
       const inputFields = plan.columns.map(({ name, type }): Field => ({ name, type }))
       const document: PlanDocument = {
         task,
@@ -163,6 +173,10 @@ export function featureColumns(
   ]
 }
 
+const SHOWN = 8
+const inWords = (names: readonly string[]): string =>
+  names.length <= SHOWN ? names.join(', ') : `${names.slice(0, SHOWN).join(', ')}, …`
+
 function stratumOf(label: Field, task: Task): Expr {
   if (task.kind === 'regression')
     throw new MillraceError('MR_SPLIT_COLUMN', `split: a stratified split needs classes, '${label.name}' is a number`, {
@@ -180,17 +194,17 @@ function bySplit<T>(value: (split: SplitName) => T): Record<SplitName, T> {
   return { train: value('train'), validation: value('validation'), test: value('test') }
 }
 
-async function countRows(engine: Engine, rows: Relation, label: Field, task: Task, signal: AbortSignal) {
+async function countRows(engine: Engine, memo: Memo, rows: Relation, label: Field, task: Task, signal: AbortSignal) {
   const isClassification = task.kind === 'classification'
-  const counted = await engine.rows(
-    aggregated(
-      rows,
-      [
-        { name: 'split', expr: col(SPLIT) },
-        ...(isClassification ? [{ name: 'class', expr: labelText(label.name, label.type) }] : []),
-      ],
-      [{ name: 'n', expr: aggregate('count', []) }],
-    ),
+  const counted = await mergedRows(
+    engine,
+    memo,
+    rows,
+    [
+      { name: 'split', expr: col(SPLIT) },
+      ...(isClassification ? [{ name: 'class', expr: labelText(label.name, label.type) }] : []),
+    ],
+    [{ name: 'n', expr: aggregate('count', []), merge: 'sum' }],
     signal,
   )
   const classes = isClassification ? task.classes : []

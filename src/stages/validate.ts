@@ -11,14 +11,14 @@ import { compileRules } from '../etl/rules.js'
 import type { StageKind } from '../pipeline/stage.js'
 import { getJson, putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
 import { readSuites, suiteDigest } from './suites.js'
-import { isTableThere, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
+import { isTableThere, logReuse, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
 
 export function validate(resources: RunResources): StageKind<PipelineConfig> {
   const since: Since = (age) => resources.started - parseDuration(age) * 1000
   const resolve = (path: string): string => resources.resolve(path)
   return {
     name: 'validate',
-    version: 2,
+    version: 3,
     after: ['extract'],
     fingerprint: (config) => suiteDigest(config, resolve),
     // the time is no part of what is cached: a table may have grown too old since its report was written
@@ -31,6 +31,7 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
     },
     async run(context) {
       const { config, inputs, store, signal } = context
+      const { memo } = resources
       const input = inputs['extract']?.['table']
       const table = await getJson<TableDocument>(store, input)
       const engine = await resources.engine()
@@ -43,13 +44,18 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
       const severity = new Map(Object.entries(rules.severity)).get('expectations')
       const asked = suiteRules(suites, table.schema, ROW, { refused, severity })
       const compiled = compileRules(rules, table.schema, relation, ROW, since, asked.rules)
-      const results = await compiled.check(engine, signal)
+      const results = await compiled.check(engine, signal, memo)
       const removed = results.filter(({ severity, violations }) => severity === 'drop' && violations > 0)
       let kept: TableDocument = table
       let quarantine: TableDocument | undefined
       if (removed.length > 0) {
-        quarantine = await writeTable(engine, store, compiled.quarantine, { signal })
-        kept = await writeTable(engine, store, compiled.kept, { progress: rowProgress(context), signal })
+        quarantine = await writeTable(engine, store, compiled.quarantine, { signal, memo })
+        kept = await writeTable(engine, store, compiled.kept, {
+          progress: rowProgress(context),
+          signal,
+          memo,
+          what: 'sound rows',
+        })
       }
       const failed = results.filter(({ severity, passed }) => severity === 'fail' && !passed)
       const document: ValidationDocument = {
@@ -61,6 +67,7 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
         ...(quarantine === undefined ? {} : { quarantine }),
         columns: await profileTable(engine, await tableRelation(store, kept), table.schema, signal),
       }
+      logReuse(context, memo)
       const report = await putJson(store, document)
       // seen on the run's page even if a rule stops the run below
       await context.attach('report', report)
