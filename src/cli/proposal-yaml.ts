@@ -49,7 +49,7 @@ function head({ rows, columns, label, task, classes }: Look, proposal: Proposal,
   ]
 }
 
-function featureLines({ exclude, clips }: Proposal): string[] {
+function featureLines({ exclude, clips, timestamp }: Proposal): string[] {
   return [
     'features:',
     '  # Numbers: missing values become the median, then standard scaling. Text: one-hot, rare values share one index.',
@@ -62,6 +62,12 @@ function featureLines({ exclude, clips }: Proposal): string[] {
       const bounds = [low, high].map((bound) => (bound === null ? 'null' : number(bound))).join(', ')
       return `    ${mapKey(name)}: [{impute: median}, {clip: [${bounds}]}, standard]`
     }),
+    ...(timestamp === undefined
+      ? []
+      : [
+          '  # windows:  # made of the earlier rows of the same customer, card or machine',
+          '  #   visits_7d: {by: customer, compute: count, over: 7d}',
+        ]),
     '',
   ]
 }
