@@ -18,7 +18,7 @@ const LONGEST = 1000
 const LOOK = 4096
 /** Files whose lists are made in one query. */
 const FILES = 64
-/** Columns whose distinct values are counted at a time: a hash table each, of 8 MB at least with two threads. */
+/** Columns whose values are counted at a time: a hash table each, of 8 MB at least with two threads. */
 const TABLES = 4
 
 const [PLACE, FILE] = ['#place', '#file']
@@ -154,7 +154,7 @@ function countedValues(rows: Relation, columns: readonly Wanted[], by: readonly 
     FROM (\n${compile(rows, duckdb)}\n) AS q GROUP BY GROUPING SETS (${sets.join(', ')})`
 }
 
-/** All columns that ask for values in one pass, a grouping set for each; the others' numbers of distinct values. */
+/** The values of columns that ask for them, a grouping set for each; the others' numbers of distinct values. */
 async function overAll(
   connection: DuckDBConnection,
   values: Relation,
@@ -162,15 +162,16 @@ async function overAll(
 ): Promise<ReadonlyMap<number, Frequent>> {
   const found = new Map<number, { values: { value: string; count: number }[]; distinct: number }>()
   const listed = asking.filter(([, { request }]) => request.values !== undefined)
-  if (listed.length > 0) {
-    const most = Math.max(...listed.map(([, { request }]) => request.values ?? 0), 1)
-    const columns = listed.map(([, want]) => want)
+  const most = Math.max(...listed.map(([, { request }]) => request.values ?? 0), 1)
+  for (let start = 0; start < listed.length; start += TABLES) {
+    const some = listed.slice(start, start + TABLES)
+    const columns = some.map(([, want]) => want)
     const sql = `SELECT c, v, n, d FROM (
   SELECT c, v, n, row_number() OVER (PARTITION BY c ORDER BY n DESC, v ASC) AS r, count(*) OVER (PARTITION BY c) AS d
   FROM (${countedValues(values, columns, [])}) AS g WHERE v IS NOT NULL
 ) AS ranked WHERE r <= ${most} ORDER BY c, r`
     for (const row of (await connection.runAndReadAll(sql)).getRows()) {
-      const index = listed[Number(row[0])]?.[0] ?? 0
+      const index = some[Number(row[0])]?.[0] ?? 0
       const facts = found.get(index) ?? { values: [], distinct: Number(row[3]) }
       facts.values.push({ value: String(row[1]), count: Number(row[2]) })
       found.set(index, facts)
