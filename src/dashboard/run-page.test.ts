@@ -11,6 +11,7 @@ import {
 import { golden } from '../../test/golden.js'
 import { renderRunPage, type RunPageData } from './run-page.js'
 import { quote } from './sections/model.js'
+import type { RuleResult } from '../core/documents.js'
 import { renderValidationPage } from './validation-page.js'
 
 /** Text of the page without style, script and markup. */
@@ -74,6 +75,16 @@ describe('run page', () => {
     expect(text).toContain('Predicted against actual')
     expect(text).toContain('Residuals')
     expect(text).not.toMatch(/ROC|Confusion|Calibration|Threshold/)
+  })
+
+  test('windows are said in words, escaped', () => {
+    const [first] = goodRun.features?.columns ?? []
+    const window = { name: first?.name ?? '', by: 'c', compute: 'count', rows: 3, timestamp: 't', reads: [] }
+    const windows = [{ ...window, inWords: 'number of rows over the 3 rows before, by <b>' }]
+    const html = renderRunPage({ ...goodRun, windows, sampleRow: { [window.name]: 1 } })
+    expect(words(html)).toContain('by &lt;b&gt;')
+    expect(words(html)).toContain("1 of the table's columns is a window over earlier rows of the same entity")
+    expect(words(html)).toContain('who asks the server sends their values')
   })
 
   test('hostile names stay text, and no number is NaN', () => {
@@ -188,7 +199,7 @@ describe('validation page', () => {
     const [shown = '', folded = ''] = page(40).split('<details>')
     expect(words(shown)).toContain('rule 3')
     expect(words(shown)).not.toContain('rule 4')
-    expect(words(folded)).toContain('39 rules that hold on every row')
+    expect(words(folded)).toContain('39 rules that hold')
     expect(words(folded)).toContain('rule 39')
   })
 
@@ -204,8 +215,24 @@ describe('validation page', () => {
         examples: [],
       },
     ] as const
-    const html = renderValidationPage({ ...telco.validation, passed: false, rules }, { pipeline: HOSTILE[1] })
+    const [bad = ''] = HOSTILE
+    const suite: RuleResult = {
+      ...rules[0],
+      id: 'e',
+      rule: 'expectations',
+      severity: 'warn',
+      source: bad,
+      observed: bad,
+      mostly: 0.995,
+    }
+    const share = { ...suite, id: 'f', passed: true, violations: 3, examples: HOSTILE }
+    const document = { ...telco.validation, passed: false, rules: [...rules, suite, share], unchecked: HOSTILE }
+    const html = renderValidationPage(document, { pipeline: HOSTILE[1] })
     expect(words(html)).toContain('The data does not pass')
+    expect(words(html)).toContain('3 of 3 were broken')
+    expect(words(html)).toContain('at least 99.5% of rows')
+    expect(words(html)).toContain('within its share')
+    expect(words(html)).toContain(`${HOSTILE.length} expectations were not checked`)
     expect(html).not.toMatch(/<script>alert|<img/)
   })
 })

@@ -1,9 +1,10 @@
 /** The validation report as a page of its own: what the rules said and what stands in the columns. */
-import type { ValidationDocument } from '../core/documents.js'
+import type { RuleResult, ValidationDocument } from '../core/documents.js'
 import { count, moment } from './format.js'
-import { markup } from './html.js'
+import { type Content, markup } from './html.js'
 import { name, page, type Section } from './page.js'
-import { columnsSection, rules } from './sections/data.js'
+import { columnsSection } from './sections/data.js'
+import { rules } from './sections/rules.js'
 
 export interface ValidationPageOptions {
   readonly pipeline: string
@@ -38,7 +39,7 @@ export function renderValidationPage(document: ValidationDocument, options: Vali
       <div class="verdict ${tone}" role="status">
         <p class="word">${word}</p>
         <p>
-          ${stopped.length > 0 ? stopped.map((r, i) => markup`${i > 0 && '; '}${name(r.expectation, 160)}`) : `${count(document.rowsOut)} of ${count(document.rowsIn)} rows were kept${taken > 0 ? `, ${count(taken)} taken out` : ''}`}.
+          ${stopped.length > 0 ? named(stopped) : `${count(document.rowsOut)} of ${count(document.rowsIn)} rows were kept${taken > 0 ? `, ${count(taken)} taken out` : ''}`}.
         </p>
       </div>
       <dl class="facts">
@@ -69,4 +70,10 @@ export function renderValidationPage(document: ValidationDocument, options: Vali
     sections,
     footer: markup`Written by Millrace. This file stands alone: it loads nothing and sends nothing.`,
   })
+}
+
+/** The rules that stopped it; all of them are in the table below. */
+function named(stopped: readonly RuleResult[]): Content {
+  const some = stopped.slice(0, 4).map((r, i) => markup`${i > 0 && '; '}${name(r.expectation, 160)}`)
+  return [some, stopped.length > 4 && `; and ${count(stopped.length - 4)} more`]
 }

@@ -196,7 +196,7 @@ describe('a suite', () => {
       ])
     ).results
     expect(held).toMatchObject({
-      ...{ passed: true, violations: 2, mostly: 0.99, observed: '99.16 % of 239 rows hold', source: 's' },
+      ...{ passed: true, violations: 2, mostly: 0.99, observed: '99.16% of 239 rows hold', source: 's' },
       examples: ['XX', 'USA'],
     })
     expect(short).toMatchObject({ passed: false, violations: 2, id: expect.stringMatching(/\(2\)$/) as string })

@@ -185,10 +185,10 @@ describe('comparisons', () => {
         table,
       ),
     ).toEqual({
-      'comparisons.a <= b': ['drop', false, 1, '2, 1.5'],
-      'comparisons.s <= e': ['drop', false, 1, '2024-02-01, 2024-01-01 00:00:00'],
-      'comparisons.x < y': ['drop', false, 2, 'b, a', 'a, a'],
-      'comparisons.x != y': ['drop', false, 1, 'a, a'],
+      'comparisons.a <= b': ['drop', false, 1, '(2, 1.5)'],
+      'comparisons.s <= e': ['drop', false, 1, '(2024-02-01, 2024-01-01 00:00:00)'],
+      'comparisons.x < y': ['drop', false, 2, '(b, a)', '(a, a)'],
+      'comparisons.x != y': ['drop', false, 1, '(a, a)'],
       'comparisons.a >= 0': ['drop', false, 1, '-3'],
       'comparisons.a = 2': ['drop', false, 2, '1', '-3'],
     })
@@ -223,7 +223,7 @@ describe('keys', () => {
   it('of several columns are compared as a whole, and one that is not whole repeats nothing', async () => {
     const table = await read(ROWS)
     expect(await found({ unique_columns: [['a', 'b']] }, table)).toEqual({
-      'unique_columns.a, b': ['drop', false, 3, '1, x'],
+      'unique_columns.a, b': ['drop', false, 3, '(1, x)'],
     })
   })
 
@@ -355,7 +355,7 @@ describe('columns', () => {
     )
     expect(Object.entries(results).filter(([, result]) => (result as unknown[])[1] === false)).toEqual([
       [`unique_columns.${name}`, ['drop', false, 1, 'v']],
-      [`unique_columns.${name}, n`, ['drop', false, 1, 'v, 2']],
+      [`unique_columns.${name}, n`, ['drop', false, 1, '(v, 2)']],
     ])
     const numbers = await read(`${quoted}\n1\n2\n`)
     expect(await found({ value_ranges: { [name]: [0, 1] } }, numbers)).toEqual({

@@ -114,18 +114,18 @@ export function share(violations: number, of: number, mostly: number | undefined
 }
 
 /** Rounded down, so that what falls short never looks as if it did not. */
-const percentOf = (held: number): string => `${Math.floor(held * 10_000) / 100} %`
+const percentOf = (held: number): string => `${Math.floor(held * 10_000) / 100}%`
 
 const LONGEST_EXAMPLE = 200
 const shortened = (example: Expr): Expr => call('substr', example, int(1), int(LONGEST_EXAMPLE))
 
-/** The values of columns as one text. */
+/** The values of columns as one text: `(1, x)` of several. */
 export function shown(columns: readonly string[]): Expr {
   const parts = columns.map((column) => call('coalesce', cast(col(column), 'text'), text('(missing)')))
   const [first = text('')] = parts
-  return parts.length === 1
-    ? first
-    : call('concat', ...parts.flatMap((part, i) => (i === 0 ? [part] : [text(', '), part])))
+  if (parts.length === 1) return first
+  const listed = parts.flatMap((part, i) => (i === 0 ? [part] : [text(', '), part]))
+  return call('concat', text('('), ...listed, text(')'))
 }
 
 /**

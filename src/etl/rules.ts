@@ -47,6 +47,8 @@ export interface CompiledRules {
 }
 
 const EXAMPLES = 5
+/** Rows that are looked at for different examples. */
+const LOOKED_AT = 100
 
 /**
  * @param row name of the column that numbers the input's rows, in `input`'s schema
@@ -205,5 +207,6 @@ async function examplesOf(
       ? project(filter(input, rule.rows.broken), [{ name: 'example', expr: rule.rows.example }])
       : rule.keys && repeatedKeys(rule.keys, input)
   if (relation === undefined) return undefined
-  return (await engine.rows(limit(relation, EXAMPLES), signal)).map(({ example }) => String(example))
+  const rows = await engine.rows(limit(relation, LOOKED_AT), signal)
+  return [...new Set(rows.map(({ example }) => String(example)))].slice(0, EXAMPLES)
 }

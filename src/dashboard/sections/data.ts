@@ -1,10 +1,11 @@
 /** Data: where the rows came from, which rules they met, what stands in each column. */
-import type { ColumnProfile, RuleResult, ValidationDocument } from '../../core/documents.js'
+import type { ColumnProfile, ValidationDocument } from '../../core/documents.js'
 import { sparkHistogram, sparkValues } from '../charts/bars.js'
 import { bytes, count, microseconds, number, percent } from '../format.js'
 import { markup, shorten, type Content } from '../html.js'
-import { name, table, type Column, type Section } from '../page.js'
+import { name, table, type Section } from '../page.js'
 import type { RunPageData } from '../run-page-data.js'
+import { rules } from './rules.js'
 
 export function dataSection(data: RunPageData): Section | undefined {
   const { table: source, validation } = data
@@ -35,71 +36,6 @@ export function dataSection(data: RunPageData): Section | undefined {
       </dl>
       ${validation && markup`<h3>Rules</h3>${rules(validation, data.quarantine)}`}`,
   }
-}
-
-/** Of more rules than this, those that hold are folded away: a wide table has one for each column. */
-const MANY_RULES = 15
-
-/** The rules, what broke them, and where the rows that were taken out lie. */
-export function rules(validation: ValidationDocument, quarantine?: string): Content {
-  const total = validation.rules.length
-  const isBroken = (r: RuleResult): boolean => r.violations > 0 || !r.passed
-  const broken = validation.rules.filter(isBroken).length
-  if (total === 0) return [markup`<p class="muted">The file asks for none.</p>`, quarantined(validation, quarantine)]
-  const columns: Column<RuleResult>[] = [
-    { title: 'Rule', kind: 'text', cell: (r) => name(r.expectation, 120) },
-    { title: 'Result', kind: 'keep', cell: outcome },
-  ]
-  const share = (r: RuleResult) => r.violations / Math.max(1, validation.rowsIn)
-  if (broken > 0)
-    columns.push(
-      { title: 'Rows', kind: 'n', cell: (r) => r.violations > 0 && count(r.violations), value: (r) => r.violations },
-      { title: 'Share', kind: 'n', cell: (r) => r.violations > 0 && percent(share(r)), value: share },
-      { title: 'For example', kind: 'text', cell: examples },
-    )
-  const said =
-    broken > 0
-      ? `${count(broken)} of ${count(total)} ${broken === 1 ? 'was' : 'were'} broken by some rows.`
-      : total === 1
-        ? 'It holds on every row.'
-        : `All ${count(total)} hold on every row.`
-  return [
-    markup`<p class="muted">${said}</p>`,
-    total <= MANY_RULES
-      ? table('Validation rules', columns, validation.rules, { sortable: true })
-      : [
-          broken > 0 && table('Broken rules', columns, validation.rules.filter(isBroken), { sortable: true }),
-          markup`<details><summary>${count(total - broken)} rules that hold on every row</summary>${table(
-            'Rules that hold',
-            columns.slice(0, 2),
-            validation.rules.filter((r) => !isBroken(r)),
-            { sortable: true },
-          )}</details>`,
-        ],
-    quarantined(validation, quarantine),
-  ]
-}
-
-function examples(rule: RuleResult): Content {
-  const shown = rule.examples.slice(0, 5).map((e, i) => markup`${i > 0 && ', '}${name(e, 40)}`)
-  return markup`<span class="muted">${shown}</span>`
-}
-
-function quarantined(validation: ValidationDocument, place: string | undefined): Content {
-  const out = validation.quarantine
-  if (!out || out.rows === 0) return false
-  const digest = out.files[0]?.ref.digest.slice(0, 19)
-  const where =
-    place !== undefined
-      ? markup`: <a href="${encodeURI(place)}">${place}</a>`
-      : digest !== undefined && markup` (<code class="keep">${digest}…</code>)`
-  return markup`<p>${count(out.rows)} ${out.rows === 1 ? 'row was' : 'rows were'} taken out and kept in quarantine with the rule that was broken${where}.</p>`
-}
-
-function outcome(rule: RuleResult): Content {
-  if (rule.violations === 0 && rule.passed) return markup`<span class="tag good">holds</span>`
-  if (rule.severity === 'fail') return markup`<span class="tag bad">stops the run</span>`
-  return markup`<span class="tag warn">${rule.severity === 'drop' ? 'rows taken out' : 'noted'}</span>`
 }
 
 const DRAWN = 60
