@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -78,6 +78,26 @@ describe('expandSource', () => {
         ['data-0/old.json', 'manifest.json'].map((p) => join(folder, p)),
       )
     })
+  })
+  it('takes names as they are, follows links, and goes round no circle', async () => {
+    const folder = await mkdtemp(join(root, 'odd-'))
+    const odd = ["it's.csv", 'a "b" c.csv', 'ü😀.csv', '%20.csv', 'x;y.csv', 'A.CSV.GZ', 'b.jsonl.zst'].filter(Boolean)
+    for (const name of odd) await writeFile(join(folder, name), 'a\n1\n')
+    for (const name of odd) expect(await paths(join(relative(root, folder), name))).toHaveLength(1)
+    await mkdir(join(folder, 'in[1]{a,b}', 'deep'), { recursive: true })
+    await writeFile(join(folder, 'in[1]{a,b}', 'deep', 'd.tsv'), 'a\n1\n')
+    await symlink('../..', join(folder, 'in[1]{a,b}', 'deep', 'round'))
+    await symlink(join('in[1]{a,b}', 'deep', 'd.tsv'), join(folder, 'link.tsv'))
+    await symlink('nowhere', join(folder, 'broken.tsv'))
+    const here = relative(root, folder)
+    expect(await paths(join(here, '**', '*.tsv'))).toEqual([
+      join(here, 'in[1]{a,b}/deep/d.tsv'),
+      join(here, 'link.tsv'),
+    ])
+    expect(await paths(join(here, 'in[1]{a,b}', 'd*', '*.tsv'))).toHaveLength(1)
+    expect(await paths(join(here, '[!a-z]*.csv'))).toEqual([join(here, '%20.csv'), join(here, 'ü😀.csv')])
+    expect(await paths(join(here, '{%20,x*}.csv'))).toHaveLength(2)
+    expect((await expandSource(`file://${encodeURI(folder)}/%2520.csv`)).paths).toEqual([join(folder, '%20.csv')])
   })
   it('refuses what is not a path', async () => {
     await expect(expandSource('gs://bucket/x.csv')).rejects.toMatchObject({ code: 'MR_SOURCE_SCHEME' })

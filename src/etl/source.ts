@@ -1,5 +1,5 @@
 /** From what a person names (a file, a folder, a pattern) to the files themselves, always in the same order. */
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, parse, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MillraceError, nearest } from '../core/errors.js'
@@ -139,7 +139,10 @@ async function dataFilesBelow(folder: string): Promise<string[]> {
   return (await filesBelow(folder)).filter((file) => formatOf(file) !== undefined)
 }
 
-async function filesBelow(folder: string): Promise<string[]> {
+/** Links are followed, but never into a folder that they stand in. */
+async function filesBelow(folder: string, above: readonly string[] = []): Promise<string[]> {
+  const real = await realpath(folder).catch(() => folder)
+  if (above.includes(real)) return []
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     throw new MillraceError('MR_FILE_ACCESS', `cannot read the folder ${folder}: ${String(error)}`, { cause: error })
   })
@@ -148,7 +151,7 @@ async function filesBelow(folder: string): Promise<string[]> {
     if (/^[._]/.test(entry.name)) continue
     const path = join(folder, entry.name)
     const info = entry.isSymbolicLink() ? await stat(path).catch(() => undefined) : entry
-    if (info?.isDirectory() === true) files.push(...(await filesBelow(path)))
+    if (info?.isDirectory() === true) files.push(...(await filesBelow(path, [...above, real])))
     else if (info?.isFile() === true) files.push(path)
   }
   return files
