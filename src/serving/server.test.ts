@@ -137,6 +137,36 @@ describe('routes', () => {
     expect([answer.status, answer.headers['millrace-model-version']]).toEqual([200, header])
   })
 
+  it('tells who sends a row without a window what to send, and answers where it is given or null', async () => {
+    const reads = [
+      { name: 'who', type: 'text' },
+      { name: 'at', type: 'timestamp' },
+    ]
+    const inWords = 'number of rows over the 7d before, by who'
+    const window = {
+      name: 'income',
+      by: 'who',
+      compute: 'count',
+      over: 604_800_000_000,
+      timestamp: 'at',
+      reads,
+      inWords,
+    }
+    const file = join(folder, 'windows.onnx')
+    await writeFile(file, loanModel({ metadata: { windows: [window] } }))
+    const { post } = await open({ file })
+    const { income: _, ...bare } = row
+    const { status, body } = await post('/invocations', { dataframe_records: [bare] })
+    expect(status).toBe(400)
+    expect((body as { error: string }).error).toBe(
+      `MR_WINDOW_HISTORY: the request lacks the window "income" (${inWords}), which a row alone cannot tell; ` +
+        'send its value with the row, computed from the rows before it; null where it is missing',
+    )
+    expect((await post('/v2/models/loan/infer', { inputs: tensors().slice(1) })).body).toEqual(body)
+    expect((await post('/invocations', [{ ...row, income: null }])).status).toBe(200)
+    expect((await post('/invocations', [row])).status).toBe(200)
+  })
+
   it.each<[string, string, unknown, number, string]>([
     ['no body', '/invocations', '', 400, 'body is empty|it is absent'],
     ['no JSON', '/invocations', '{"inputs"', 400, 'not JSON'],
