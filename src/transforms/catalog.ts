@@ -1,6 +1,7 @@
 /** The table of transforms by name: what a pipeline file may name as a step. */
 import { MillraceError, nearest } from '../core/errors.js'
 import { asText } from './as_text.js'
+import { bucket } from './bucket.js'
 import { clip } from './clip.js'
 import { dateParts } from './date_parts.js'
 import { impute } from './impute.js'
@@ -14,7 +15,7 @@ import { index, oneHot } from './vocabulary.js'
 export type AnyTransform = Transform<unknown, unknown>
 
 export const TRANSFORMS: ReadonlyMap<string, AnyTransform> = new Map(
-  [impute, standard, minMax, robust, log, clip, index, oneHot, asText, dateParts].map((transform) => [
+  [impute, standard, minMax, robust, log, clip, bucket, index, oneHot, asText, dateParts].map((transform) => [
     transform.name,
     transform as AnyTransform,
   ]),
