@@ -86,6 +86,8 @@ export interface FeaturesDocument {
   readonly split: {
     readonly method: string
     readonly counts: Readonly<Record<'train' | 'validation' | 'test', number>>
+    /** Training rows that `{impute: drop}` left out, and how many of them missed each column. */
+    readonly dropped?: { readonly rows: number; readonly columns: Readonly<Record<string, number>> }
     /** Classification: rows of each class in each split. */
     readonly classes?: Readonly<Record<string, Readonly<Record<'train' | 'validation' | 'test', number>>>>
   }

@@ -3,7 +3,7 @@ import { EXTREMES, NUMBERS, transformConformance } from '../../test/conformance/
 import recorded from '../../test/golden/sklearn/transforms.json' with { type: 'json' }
 import { impute } from './impute.js'
 
-const STRATEGIES = ['mean', 'median', 'mode', 'constant'] as const
+const STRATEGIES = ['mean', 'median', 'mode', 'constant', 'drop'] as const
 const step = (strategy: (typeof STRATEGIES)[number], indicator = false) => ({
   impute: { strategy, indicator, ...(strategy === 'constant' ? { value: -7 } : {}) },
 })
@@ -22,7 +22,7 @@ transformConformance(impute, [
       type: 'number' as const,
       steps: [step(strategy, true)],
       train: column.values,
-      expected: [column[`impute ${strategy}`], column.indicator],
+      expected: [column[`impute ${strategy === 'drop' ? 'median' : strategy}`], column.indicator],
     })),
   ),
   {
@@ -76,6 +76,30 @@ transformConformance(impute, [
     expected: [[1, 0, 0, 2]],
   },
   {
+    title: 'drop gives texts that stay the mode',
+    type: 'text',
+    steps: [{ impute: 'drop' }, 'index'],
+    train: ['b', 'b', 'a'],
+    probe: [null, ''],
+    expected: [[0, 0, 1, 0, 0]],
+  },
+  {
+    title: 'drop gives booleans that stay the mode',
+    type: 'boolean',
+    steps: [{ impute: 'drop' }],
+    train: [true, false, true],
+    probe: [null],
+    expected: [[1, 0, 1, 1]],
+  },
+  {
+    title: 'drop gives parts of times that stay the median',
+    type: 'date',
+    steps: [{ date_parts: ['day'] }, { impute: 'drop' }],
+    train: [0n, 86_400_000_000n, 172_800_000_000n],
+    probe: [null],
+    expected: [[1, 2, 3, 2]],
+  },
+  {
     title: 'fills a column without values by a constant',
     type: 'number',
     steps: [{ impute: { value: 3 } }, 'standard'],
@@ -89,9 +113,9 @@ describe('impute', () => {
     [
       'number',
       { strategy: 'meen' },
-      /strategy of a number column must be one of mean, median, mode, constant, not "meen"/,
+      /strategy of a number column must be one of mean, median, mode, constant, drop, not "meen"/,
     ],
-    ['text', 'mean', /strategy of a text column must be one of mode, constant, not "mean"/],
+    ['text', 'mean', /strategy of a text column must be one of mode, constant, drop, not "mean"/],
     ['number', { strategy: 'constant' }, /value must be a finite number, not undefined/],
     ['number', { strategy: 'constant', value: '3' }, /value must be a finite number, not "3"/],
     ['text', { value: '' }, /text that is not empty, not ""/],

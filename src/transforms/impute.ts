@@ -1,6 +1,8 @@
 /**
  * `impute`: a missing value becomes the training rows' mean, median or mode (of equally frequent numbers the smallest,
  * of texts the first in byte order), or a constant. `indicator` adds `<column>_missing`, 1 where it was missing.
+ * With `drop` training rows that miss the column are left out (`dropsRows`; who reads rows has to), and a row that cannot
+ * be, of another split or in serving, gets the median or, for texts and booleans, the mode.
  */
 import { type GraphBuilder, doubles, texts } from '../core/onnx/graph.js'
 import type { ColumnStatistics } from '../etl/engine.js'
@@ -10,7 +12,7 @@ import { choice, fault, finiteNumber, optionMap } from './options.js'
 import { type FeatureKind, NUMBERS, type OnnxFeature, type SqlFeature, StepFault, type Transform } from './transform.js'
 import { asNumber, figure } from './transform.js'
 
-const STRATEGIES = ['mean', 'median', 'mode', 'constant'] as const
+const STRATEGIES = ['mean', 'median', 'mode', 'constant', 'drop'] as const
 type Strategy = (typeof STRATEGIES)[number]
 /** How many equally frequent numbers are looked through for the smallest. */
 const MOST_TIES = 1000
@@ -33,7 +35,7 @@ function options(given: unknown, kind: FeatureKind): ImputeOptions {
   if (typeof given === 'string') return options({ strategy: given }, kind)
   if (typeof given === 'number' || typeof given === 'boolean') return options({ value: given }, kind)
   const map = optionMap(given, ['strategy', 'value', 'indicator'])
-  const allowed = kind === 'number' || kind === 'integer' ? STRATEGIES : (['mode', 'constant'] as const)
+  const allowed = hasMedian(kind) ? STRATEGIES : (['mode', 'constant', 'drop'] as const)
   const usual = 'value' in map ? 'constant' : (allowed as readonly Strategy[]).includes('median') ? 'median' : 'mode'
   const strategy = choice<Strategy>(`strategy of a ${kind} column`, map['strategy'] ?? usual, allowed)
   const indicator = map['indicator'] ?? false
@@ -63,13 +65,27 @@ function smallestMode({ values = [], distinct = 0 }: ColumnStatistics): number {
   return ties.map(({ value }) => Number(value)).reduce((least, value) => (value < least ? value : least))
 }
 
+/** Whether an impute with these options costs the training rows that miss the column. */
+export function dropsRows(checked: unknown): boolean {
+  return (checked as ImputeOptions).strategy === 'drop'
+}
+
+const hasMedian = (kind: FeatureKind): boolean => kind === 'number' || kind === 'integer'
+
+/** What `drop` gives rows that stay. */
+function valueStrategy(strategy: Strategy, kind: FeatureKind): Strategy {
+  if (strategy !== 'drop') return strategy
+  return hasMedian(kind) ? 'median' : 'mode'
+}
+
 export const impute: Transform<ImputeOptions, ImputeFitted> = {
   name: 'impute',
   version: 1,
   accepts: [...NUMBERS, 'text'],
   result: (kind) => (kind === 'text' ? 'text' : 'number'),
   options,
-  statistics({ strategy }, kind) {
+  statistics({ strategy: asked }, kind) {
+    const strategy = valueStrategy(asked, kind)
     if (strategy === 'constant') return {}
     if (strategy === 'mean') return { mean: true }
     if (strategy === 'median') return { quantiles: [0.5] }
@@ -79,13 +95,10 @@ export const impute: Transform<ImputeOptions, ImputeFitted> = {
     if (value !== undefined) return { strategy, value, indicator }
     if (statistics.rows === statistics.missing) throw noValues(statistics)
     if (kind === 'text') return { strategy, value: statistics.values?.[0]?.value ?? '', indicator }
+    const by = valueStrategy(strategy, kind)
     const found =
-      strategy === 'mean'
-        ? statistics.mean
-        : strategy === 'median'
-          ? statistics.quantiles?.[0]
-          : smallestMode(statistics)
-    finite(statistics, { [strategy]: found })
+      by === 'mean' ? statistics.mean : by === 'median' ? statistics.quantiles?.[0] : smallestMode(statistics)
+    finite(statistics, { [by]: found })
     return { strategy, value: found as number, indicator }
   },
   apply(feature, { value, indicator }) {
@@ -104,8 +117,12 @@ export const impute: Transform<ImputeOptions, ImputeFitted> = {
     if (fitted[0]?.indicator !== true) return [filled]
     return [filled, { value: graph.node('Cast', [absent], { to: DOUBLE }), kind: 'number' }]
   },
-  describe: ({ strategy, value, indicator }) =>
-    `impute ${strategy} (${typeof value === 'number' ? figure(value) : JSON.stringify(value)})${indicator ? ' with indicator' : ''}`,
+  describe({ strategy, value, indicator }) {
+    const shown = typeof value === 'number' ? figure(value) : JSON.stringify(value)
+    const words =
+      strategy === 'drop' ? `drop training rows without it (other rows: ${shown})` : `impute ${strategy} (${shown})`
+    return `${words}${indicator ? ' with indicator' : ''}`
+  },
 }
 
 interface Filled {

@@ -47,7 +47,7 @@ const CELLS: Readonly<Record<ColumnType, fc.Arbitrary<Cell>>> = {
 }
 
 const imputeNumber: fc.Arbitrary<StepSpec> = fc
-  .record({ strategy: fc.constantFrom('mean', 'median', 'mode'), indicator: fc.boolean() })
+  .record({ strategy: fc.constantFrom('mean', 'median', 'mode', 'drop'), indicator: fc.boolean() })
   .map((options) => ({ impute: options }))
 const numeric: fc.Arbitrary<StepSpec> = fc.oneof(
   fc.constantFrom<StepSpec>('standard', 'min_max', 'robust'),
@@ -63,6 +63,18 @@ const numbers = fc
     fc.array(numeric, { maxLength: 2 }),
   )
   .map(([before, impute, after]) => [...before, ...(impute === undefined ? [] : [impute]), ...after])
+/** Numbers that end in buckets, after up to two steps. */
+const buckets = fc
+  .tuple(
+    fc.array(numeric, { maxLength: 2 }),
+    fc.oneof(
+      fc.integer({ min: 2, max: 12 }),
+      fc
+        .uniqueArray(fc.integer({ min: -10, max: 10 }), { minLength: 1, maxLength: 5 })
+        .map((edges) => edges.toSorted((a, b) => a - b)),
+    ),
+  )
+  .map(([before, bucket]): StepSpec[] => [...before, { bucket }])
 const categories: fc.Arbitrary<StepSpec[]> = fc
   .record({ max_categories: fc.integer({ min: 1, max: 5 }), min_count: fc.integer({ min: 1, max: 3 }) })
   .chain((options) => fc.constantFrom<StepSpec[]>([{ index: options }], [{ one_hot: options }]))
@@ -71,8 +83,8 @@ const times = fc
   .tuple(fc.subarray(PARTS, { minLength: 1, maxLength: 3 }), numbers)
   .map(([date_parts, rest]): StepSpec[] => [{ date_parts }, ...rest])
 const STEPS: Readonly<Record<ColumnType, fc.Arbitrary<readonly StepSpec[]>>> = {
-  number: numbers,
-  integer: fc.oneof(numbers, categories),
+  number: fc.oneof(numbers, buckets),
+  integer: fc.oneof(numbers, categories, buckets),
   boolean: fc.oneof(categories, fc.constantFrom<StepSpec[]>([{ impute: 'mode' }], ['standard'])),
   text: fc.oneof(
     categories,

@@ -2,6 +2,7 @@
 import { MillraceError } from '../core/errors.js'
 import type { ColumnType } from '../core/schema.js'
 import { type AnyTransform, transformNamed } from './catalog.js'
+import { dropsRows } from './impute.js'
 import { type FeatureKind, StepFault, type StepDefaults, type StepSpec } from './transform.js'
 
 /** A step with its options checked; `kind` is what it takes. */
@@ -57,6 +58,12 @@ export function parseSteps(column: ColumnSpec, defaults: StepDefaults): readonly
   if (kind === 'timestamp' || kind === 'date') push('date_parts', true)
   if (kind !== 'category' && mayBeMissing) push({ impute: kind === 'boolean' ? 'mode' : 'median' }, true)
   return steps
+}
+
+/** Whether the column costs the training rows that miss it. Throws as `parseSteps` does. */
+export function dropsMissing(column: ColumnSpec): boolean {
+  const steps = parseSteps(column, { maxCategories: 1 })
+  return steps.some(({ transform, options }) => transform.name === 'impute' && dropsRows(options))
 }
 
 /**

@@ -68,13 +68,21 @@ function steps(column: FeatureColumn): Content {
   </ul>`
 }
 
+/** Of the training rows that `{impute: drop}` left out. */
+function droppedInWords(dropped: FeaturesDocument['split']['dropped']): Content {
+  if (dropped === undefined) return ''
+  const each = Object.entries(dropped.columns).map(([column, rows]) => `${count(rows)} for want of ${column}`)
+  return markup` ${count(dropped.rows)} training ${dropped.rows === 1 ? 'row is' : 'rows are'} left out (${each.join(', ')});
+    validation and test rows are all kept, since a row that is served cannot be dropped.`
+}
+
 /** Rows in each split and, for classes, their shares: one can see at a glance whether the splits are alike. */
 function split(features: FeaturesDocument): Content {
-  const { counts, classes, method } = features.split
+  const { counts, classes, method, dropped } = features.split
   const total = Math.max(1, counts.train + counts.validation + counts.test)
   const entries = Object.entries(classes ?? {})
   return markup`<h3>Splits</h3>
-    <p class="muted">Method: ${method}.</p>
+    <p class="muted">Method: ${method}.${droppedInWords(dropped)}</p>
     ${table<(typeof PARTS)[number]>(
       'Splits',
       [
