@@ -4,11 +4,10 @@ import type { TableDocument } from '../core/documents.js'
 import { eachPart, type Memo } from '../core/memo.js'
 import { parallel } from '../core/parallel.js'
 import type { Schema } from '../core/schema.js'
-import { packingOf } from '../etl/compressed.js'
 import type { Engine } from '../etl/engine.js'
 import { aggregate } from '../etl/expr.js'
-import { folderValue } from '../etl/hive.js'
 import { aggregated, scan, type Source } from '../etl/relation.js'
+import { howRead, sourcePart } from '../etl/source-part.js'
 import { PARQUET_TYPE } from './run-resources.js'
 import { areThere, joined, rowCounter, writeTable, type WriteOptions } from './tables.js'
 
@@ -31,16 +30,8 @@ export async function tableOfSource(
   schema: Schema,
   { memo, asTheyAre, progress, signal }: SourceTableOptions,
 ): Promise<{ readonly table: TableDocument; readonly made: number }> {
-  const { columns, ...csv } = source.csv ?? {}
-  const about = ['table of a source file', 1, source.format, csv, schema, asTheyAre]
-  const parts = source.paths.map((path) =>
-    JSON.stringify([
-      source.digests?.[path],
-      source.layouts?.[path] ?? columns,
-      packingOf(path),
-      source.hive?.columns.map((column) => [column, folderValue(source, path, column)]),
-    ]),
-  )
+  const about = ['table of a source file', 1, howRead(source), schema, asTheyAre]
+  const parts = source.paths.map((path) => sourcePart(source, path))
   const counter = rowCounter(progress)
   const one = (path: string) => scan({ ...source, paths: [path] }, schema)
   const { values, made } = await eachPart<TableDocument['files']>(

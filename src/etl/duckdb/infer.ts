@@ -11,12 +11,11 @@ import { identifier, jsonObjects, PATH, reader } from '../sql/duckdb.js'
 import { type ColumnsOf, columnsOf, valuesOf } from './columns.js'
 import { parquetSchema } from './parquet-schema.js'
 import type { Session } from './session.js'
+import { countsOfFiles } from './source-counts.js'
 import { type Candidate, fits, misfitCount, TEXT_TYPES, typesOf } from './text-types.js'
 
 /** Rows of each file from which it is guessed what its columns are, before all rows are asked. */
 const HEAD_ROWS = 2000
-/** Files that one query looks at. */
-const FILES_AT_ONCE = 32
 
 /** See `Engine.inferSchema`. */
 export async function inferSchema(
@@ -33,10 +32,10 @@ export async function inferSchema(
     file: nameOf(source, path),
     columns: columns.filter((name) => !found.optional.has(name)),
   }))
-  const schema = await named(session, told, () => session.use((connection) => typed(connection, told, names), signal))
+  const schema = await named(session, told, () => typed(session, told, names, signal))
   return session.use(async (connection) => {
     const judged = schema.filter(({ name }) => names.includes(name) && !(drift.declared ?? []).includes(name))
-    const odd = files.length < 2 ? [] : await typeDrift(connection, told, judged, found)
+    const odd = files.length < 2 ? [] : await typeDrift(session, connection, told, judged, found)
     if (drift.fill !== true && (!isUniform(files) || odd.length > 0)) throw driftError(files, odd)
     return { source: told, schema, notes: driftWords(files, odd) }
   }, signal)
@@ -67,10 +66,16 @@ function laidOut({ source, files }: ColumnsOf, names: readonly string[]): Source
     : { ...source, layouts: Object.fromEntries(layouts) }
 }
 
-async function typed(connection: DuckDBConnection, source: Source, names: readonly string[]): Promise<Schema> {
+async function typed(
+  session: Session,
+  source: Source,
+  names: readonly string[],
+  signal?: AbortSignal,
+): Promise<Schema> {
   const folders = source.hive?.columns ?? []
-  if (source.format !== 'parquet') return typesOf(connection, source, [...names, ...folders])
-  return [...(await parquetSchema(connection, source, names)), ...(await typesOf(connection, source, folders))]
+  if (source.format !== 'parquet') return typesOf(session, source, [...names, ...folders], signal)
+  const own = await session.use((connection) => parquetSchema(connection, source, names), signal)
+  return [...own, ...(await typesOf(session, source, folders, signal))]
 }
 
 /** What `work` throws of a damaged file that DuckDB does not name, with the file's name. */
@@ -96,22 +101,31 @@ async function named<T>(session: Session, source: Source, work: () => Promise<T>
 }
 
 async function typeDrift(
+  session: Session,
   connection: DuckDBConnection,
   source: Source,
   schema: Schema,
   found: ColumnsOf,
 ): Promise<readonly TypeDrift[]> {
   const paths = [...found.files.keys()]
-  const drifts = found.types === undefined ? textDrift : saidDrift
-  const odd = await drifts(connection, { ...source, paths }, schema, found)
+  const files = { ...source, paths }
+  const odd =
+    found.types === undefined
+      ? await textDrift(session, connection, files, schema)
+      : await saidDrift(connection, files, schema, found)
   return odd.map((one) => ({ ...one, file: nameOf(source, one.file) }))
 }
 
 /** Of text only: a column that is text in all, and another type in most files. */
-async function textDrift(connection: DuckDBConnection, source: Source, schema: Schema): Promise<readonly TypeDrift[]> {
+async function textDrift(
+  session: Session,
+  connection: DuckDBConnection,
+  source: Source,
+  schema: Schema,
+): Promise<readonly TypeDrift[]> {
   const texts = schema.filter(({ type }) => type === 'text').map(({ name }) => name)
   if (texts.length === 0) return []
-  const heads = await headTypes(connection, source, texts)
+  const heads = await headTypes(session, source, texts)
   const odd: TypeDrift[] = []
   for (const column of texts) {
     const guessed = source.paths.map((path) => heads.get(path)?.get(column))
@@ -144,7 +158,7 @@ async function textDrift(connection: DuckDBConnection, source: Source, schema: S
 
 /** By path and column the narrowest type of the first rows' values; none without values. */
 async function headTypes(
-  connection: DuckDBConnection,
+  session: Session,
   source: Source,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, ReadonlyMap<string, ColumnType>>> {
@@ -152,23 +166,16 @@ async function headTypes(
     misfitCount(name, () => 'FALSE'),
     ...TEXT_TYPES.map((type) => misfitCount(name, (v) => fits(v, type))),
   ])
-  const found = new Map<string, ReadonlyMap<string, ColumnType>>()
-  for (let at = 0; at < source.paths.length; at += FILES_AT_ONCE) {
-    const paths = source.paths.slice(at, at + FILES_AT_ONCE)
-    const selects = paths.map((path, i) => {
-      const from = reader({ ...source, paths: [path] }, names)
-      return `SELECT ${i}, ${tests.join(', ')} FROM (SELECT * FROM ${from} LIMIT ${HEAD_ROWS})`
-    })
-    for (const row of (await connection.runAndReadAll(selects.join(' UNION ALL '))).getRows()) {
-      const width = 1 + TEXT_TYPES.length
-      const types = names.flatMap((name, column): [string, ColumnType][] => {
-        const [values, ...misfits] = row.slice(1 + column * width, 1 + (column + 1) * width).map(Number)
+  const width = 1 + TEXT_TYPES.length
+  const typesOf = (counts: readonly number[]): ReadonlyMap<string, ColumnType> =>
+    new Map(
+      names.flatMap((name, column): [string, ColumnType][] => {
+        const [values, ...misfits] = counts.slice(column * width, (column + 1) * width)
         return values === 0 ? [] : [[name, TEXT_TYPES.find((_, i) => misfits[i] === 0) ?? 'text']]
-      })
-      found.set(paths[Number(row[0])] ?? '', new Map(types))
-    }
-  }
-  return found
+      }),
+    )
+  const counts = await countsOfFiles(session, source, names, tests, { first: HEAD_ROWS })
+  return new Map(source.paths.map((path, i) => [path, typesOf(counts[i] ?? [])]))
 }
 
 interface Misfits {

@@ -8,10 +8,11 @@
  * - boolean: true, false (any case); date: 2024-02-29; timestamp: a date and a time, with or without zone
  * - text: everything else, and columns without any value
  */
-import type { DuckDBConnection } from '@duckdb/node-api'
 import type { ColumnType, Field, Schema } from '../../core/schema.js'
 import type { Source } from '../relation.js'
 import { BLANKS, identifier, MISSING_WORDS, reader } from '../sql/duckdb.js'
+import type { Session } from './session.js'
+import { countsOfFiles } from './source-counts.js'
 
 /** Types that a text can be found to have, the narrower first. */
 export const TEXT_TYPES = ['boolean', 'integer', 'number', 'date', 'timestamp'] as const
@@ -24,12 +25,25 @@ const FIRST_LOOK = 10_000
  * A look at the first rows rules types out; then passes over all rows prove the narrowest type that is left, most often
  * in one pass. Values are tested as they stand, and trimmed only where that fails: most have no blanks around them.
  */
-export async function typesOf(connection: DuckDBConnection, source: Source, names: readonly string[]): Promise<Schema> {
+export async function typesOf(
+  session: Session,
+  source: Source,
+  names: readonly string[],
+  signal?: AbortSignal,
+): Promise<Schema> {
   if (names.length === 0) return []
   const look = `(SELECT * FROM ${reader(source, names)} LIMIT ${FIRST_LOOK})`
+  const firstRows: Counts = (select) =>
+    session.use(async (connection) => {
+      const found = await connection.runAndReadAll(`SELECT ${select.join(',\n')} FROM ${look}`)
+      return (found.getRows()[0] ?? []).map(Number)
+    }, signal)
+  const allRows: Counts = async (select) => {
+    const files = await countsOfFiles(session, source, names, select, { signal })
+    return select.map((_, i) => files.reduce((sum, counts) => sum + (counts[i] ?? 0), 0))
+  }
   const first = await misfits(
-    connection,
-    look,
+    firstRows,
     names.map((name) => ({ name, types: TEXT_TYPES, count: true })),
   )
   const open = new Map(
@@ -40,7 +54,7 @@ export async function typesOf(connection: DuckDBConnection, source: Source, name
   for (let pass = 0; pass === 0 || open.size > 0; pass++) {
     const tests = [...open].map(([name, types]) => ({ name, types: types.slice(0, 1), count: empty.has(name) }))
     // the first pass reads every byte of every column, also of those that can only be text
-    const facts = await misfits(connection, reader(source, names), tests)
+    const facts = await misfits(allRows, tests)
     for (const [name, types] of open) {
       const [narrowest, ...wider] = types
       const column = facts.get(name)
@@ -52,26 +66,25 @@ export async function typesOf(connection: DuckDBConnection, source: Source, name
     }
   }
   const numbers = names.filter((name) => found.get(name) === 'number')
-  for (const name of await wholeColumns(connection, source, names, numbers)) found.set(name, 'text')
+  for (const name of await wholeColumns([firstRows, allRows], numbers)) found.set(name, 'text')
   return names.map((name): Field => ({ name, type: found.get(name) ?? 'text' }))
 }
 
 /** Of these number columns those whose values are all whole: they were no integers because one is too large. */
-async function wholeColumns(
-  connection: DuckDBConnection,
-  source: Source,
-  names: readonly string[],
-  numbers: readonly string[],
-): Promise<readonly string[]> {
+async function wholeColumns(looks: readonly Counts[], numbers: readonly string[]): Promise<readonly string[]> {
   let left = numbers
-  for (const from of [`(SELECT * FROM ${reader(source, names)} LIMIT ${FIRST_LOOK})`, reader(source, names)]) {
+  for (const look of looks) {
     if (left.length === 0) break
-    const parts = left.map((name) => misfitCount(name, (v) => `regexp_full_match(${v}, '-?(0|[1-9][0-9]*)')`))
-    const row = (await connection.runAndReadAll(`SELECT ${parts.join(', ')} FROM ${from}`)).getRows()[0] ?? []
-    left = left.filter((_, i) => Number(row[i]) === 0)
+    const fractions = await look(
+      left.map((name) => misfitCount(name, (v) => `regexp_full_match(${v}, '-?(0|[1-9][0-9]*)')`)),
+    )
+    left = left.filter((_, i) => fractions[i] === 0)
   }
   return left
 }
+
+/** The numbers that SQL of aggregates gives. */
+type Counts = (select: readonly string[]) => Promise<readonly number[]>
 
 interface Test {
   readonly name: string
@@ -86,17 +99,12 @@ interface Facts {
   readonly misfits: ReadonlyMap<Candidate, number>
 }
 
-export async function misfits(
-  connection: DuckDBConnection,
-  from: string,
-  tests: readonly Test[],
-): Promise<ReadonlyMap<string, Facts>> {
+async function misfits(counts: Counts, tests: readonly Test[]): Promise<ReadonlyMap<string, Facts>> {
   const parts = tests.flatMap(({ name, types, count }) => [
     count ? misfitCount(name, () => 'FALSE') : `count(${identifier(name)})`,
     ...types.map((type) => misfitCount(name, (v) => fits(v, type))),
   ])
-  const reader = await connection.runAndReadAll(`SELECT ${parts.join(',\n')} FROM ${from}`)
-  const row = reader.getRows()[0] ?? []
+  const row = await counts(parts)
   let at = 0
   return new Map(
     tests.map(({ name, types, count }) => {
