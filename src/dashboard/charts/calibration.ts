@@ -8,6 +8,8 @@ import { at, path, svg } from './svg.js'
 export interface CalibrationData {
   readonly bins: readonly { readonly predicted: number; readonly observed: number; readonly count: number }[]
   readonly ece: number
+  /** The same rows before their probabilities were corrected. */
+  readonly before?: readonly { readonly predicted: number; readonly observed: number }[]
 }
 
 /** Dots with area by rows on the unit square, the diagonal, and bars of row counts along the bottom. */
@@ -33,6 +35,10 @@ export function calibrationChart(data: CalibrationData): Markup {
         return markup`<rect class="f0 count" x="${at(x(b.predicted) - 4)}" y="${at(bottom - h)}" width="8" height="${at(h)}"/>`
       }),
       markup`<path class="rule" d="M${at(left)} ${at(bottom)}L${at(right)} ${at(top)}"/>`,
+      data.before &&
+        markup`<path class="line s2 dash" d="${path(data.before.map((b) => [x(b.predicted), y(b.observed)] as const))}"/>
+          <path class="line s1" d="M${at(left + 8)} ${at(top + 10)}h16"/><text class="strong" x="${at(left + 30)}" y="${at(top + 14)}">calibrated</text>
+          <path class="line s2 dash" d="M${at(left + 8)} ${at(top + 28)}h16"/><text class="strong" x="${at(left + 30)}" y="${at(top + 32)}">before</text>`,
       markup`<path class="line s1" d="${path(points)}"/>`,
       bins.map(
         (b, i) =>

@@ -4,6 +4,7 @@ import { goodRun, regressionRun, stages, telco } from '../../../test/dashboard/f
 import type { Markup } from '../html.js'
 import { sparkHistogram, sparkValues, histogram } from './bars.js'
 import { calibrationChart } from './calibration.js'
+import { costChart } from './cost.js'
 import { confusionChart } from './confusion.js'
 import { curveChart } from './curve.js'
 import { dagChart } from './dag.js'
@@ -26,6 +27,13 @@ const loss = (values: readonly number[], logarithmic = false) =>
     series: [{ name: 'training', values }],
     logarithmic,
   })
+
+const COSTS = [
+  { threshold: 0.002, cost: 0.73 },
+  { threshold: 0.14, cost: 0.4 },
+  { threshold: 0.5, cost: 0.62 },
+  { threshold: 1, cost: 1.33 },
+]
 
 const CHARTS: Readonly<Record<string, () => Markup>> = {
   line: () =>
@@ -83,6 +91,27 @@ const CHARTS: Readonly<Record<string, () => Markup>> = {
       counts: Array.from({ length: 12 }, (_, i) => Array.from({ length: 12 }, (_, j) => (i === j ? 50 : (i * j) % 7))),
     }),
   calibration: () => calibrationChart(evaluation.calibration ?? { bins: [], ece: NaN }),
+  'calibration-before': () =>
+    calibrationChart({
+      ...(evaluation.calibration ?? { bins: [], ece: NaN }),
+      before: [
+        { predicted: 0.1, observed: 0.02 },
+        { predicted: 0.6, observed: 0.7 },
+      ],
+    }),
+  cost: () => costChart({ points: COSTS, none: 1.33, all: 0.73, chosen: { threshold: 0.14, cost: 0.4 } }),
+  'cost-rare': () =>
+    costChart({
+      points: [
+        { threshold: 1e-7, cost: 1 },
+        { threshold: 1e-4, cost: 0.6 },
+        { threshold: 1e-3, cost: 0.1 },
+        { threshold: 1, cost: 0.5 },
+      ],
+      none: 0.5,
+      all: 1,
+      chosen: { threshold: 1e-3, cost: 0.1 },
+    }),
   'dot-whisker': () =>
     dotWhiskerChart({
       title: 'ROC-AUC by Contract',
@@ -125,6 +154,7 @@ describe('charts', () => {
       confusionChart({ classes: [], counts: [] }),
       confusionChart({ classes: ['only'], counts: [[0]] }),
       calibrationChart({ bins: [], ece: NaN }),
+      costChart({ points: [], none: NaN, all: NaN }),
       dotWhiskerChart({ title: 'x', rows: [] }),
       dotWhiskerChart({ title: 'x', rows: [{ label: 'a', value: NaN, low: NaN, high: NaN }] }),
       scatterChart([]),

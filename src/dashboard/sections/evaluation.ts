@@ -2,6 +2,7 @@
 import type { EvaluationDocument, Score } from '../../core/documents.js'
 import { isSmallerBetter } from '../../core/metrics.js'
 import { calibrationChart } from '../charts/calibration.js'
+import { costChart } from '../charts/cost.js'
 import { confusionChart } from '../charts/confusion.js'
 import { curveChart } from '../charts/curve.js'
 import { dotWhiskerChart } from '../charts/dot-whisker.js'
@@ -49,7 +50,7 @@ export function evaluationSection(evaluation: EvaluationDocument | undefined): S
         <div>${[whiskers('Scores with intervals', unit, evaluation), whiskers('Errors with intervals', errors, evaluation)]}</div>
       </div>
       ${curves(evaluation)}${grid(regression(evaluation))}
-      ${slices(evaluation)} ${parity(evaluation)}`,
+      ${slices(evaluation)} ${parity(evaluation)}${notes(evaluation)}`,
   }
 }
 
@@ -79,7 +80,7 @@ function gate(evaluation: EvaluationDocument): Content {
 }
 
 function curves(evaluation: EvaluationDocument): Content {
-  const { roc, precisionRecall, calibration, confusion, threshold, task, metrics } = evaluation
+  const { roc, precisionRecall, calibration, calibrated, costs, confusion, threshold, task, metrics } = evaluation
   if (task.kind !== 'classification') return false
   const positive = task.classes.length === 2 ? (task.positive ?? task.classes[1] ?? '') : undefined
   const area = (m: string) => {
@@ -136,8 +137,8 @@ function curves(evaluation: EvaluationDocument): Content {
         calibration.bins.length > 0 &&
         figure(
           'Calibration',
-          markup`Error ${number(calibration.ece, 2)}, Brier ${number(calibration.brier, 3)}; grey: rows`,
-          calibrationChart(calibration),
+          markup`${positive === undefined && 'Of the most probable class. '}Error ${number(calibration.ece, 2)}${calibrated && ` (${number(calibrated.eceBefore, 2)} before)`}, Brier ${number(calibration.brier, 3)}${calibrated && ` (${number(calibrated.brierBefore, 3)} before)`}; grey: rows`,
+          calibrationChart({ ...calibration, ...(calibrated ? { before: calibrated.binsBefore } : {}) }),
         ),
     ]),
     grid([
@@ -149,6 +150,17 @@ function curves(evaluation: EvaluationDocument): Content {
             ? markup`${name(positive ?? '', 24)} from ${number(threshold.value, 3)} up; percent of each true class`
             : 'Percent of each true class',
           confusionChart({ classes: task.classes, counts: confusion }),
+        ),
+      costs &&
+        figure(
+          'Cost by threshold',
+          'Of test rows; the threshold was chosen on validation rows',
+          costChart({
+            points: costs.curve,
+            none: costs.none,
+            all: costs.all,
+            ...(threshold ? { chosen: { threshold: threshold.value, cost: chosen('cost') } } : {}),
+          }),
         ),
       threshold &&
         markup`<div>
@@ -166,6 +178,14 @@ function curves(evaluation: EvaluationDocument): Content {
             Number.isFinite(prevalence) &&
             markup`<dt>Prevalence</dt>
               <dd>${percent(prevalence)} of test rows</dd>`
+          }${
+            costs &&
+            markup`<dt>Cost</dt>
+              <dd>100 rows cost ${number(100 * chosen('cost'), 3)}; calling none positive ${number(100 * costs.none, 3)}, all ${number(100 * costs.all, 3)}</dd>`
+          }${
+            calibrated &&
+            markup`<dt>Calibration</dt>
+              <dd>${calibrated.detail}</dd>`
           }
           <dt>Precision</dt>
           <dd>${percent(chosen('precision'))} of the rows that it flags are ${name(positive ?? 'positive', 30)}</dd>
@@ -242,6 +262,11 @@ function slices(evaluation: EvaluationDocument): Content {
       })}
     </div>
     ${columns.length > 12 && markup`<p class="muted small">${count(columns.length - 12)} more columns are not shown here.</p>`}`
+}
+
+/** What could not be measured, and what else a reader should know. */
+function notes({ notes: found = [] }: EvaluationDocument): Content {
+  return found.length > 0 && markup`<h3>Notes</h3><ul>${found.map((note) => markup`<li>${note}</li>`)}</ul>`
 }
 
 function parity(evaluation: EvaluationDocument): Content {
