@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ColumnType } from '../core/schema.js'
-import { type ColumnSpec, parseSteps } from './steps.js'
+import { type ColumnSpec, dropsMissing, parseSteps } from './steps.js'
 import type { StepSpec } from './transform.js'
 
 const chain = (type: ColumnType, steps?: readonly StepSpec[]): readonly string[] => {
@@ -62,6 +62,22 @@ describe('parseSteps', () => {
     const parse = (): unknown => chain(type, steps)
     expect(parse).toThrow(expect.objectContaining({ code }) as Error)
     expect(parse).toThrow(message)
+  })
+
+  it('says how a time becomes numbers', () => {
+    expect(() => chain('timestamp', [{ impute: 'drop' }])).toThrow(
+      expect.objectContaining({ hint: 'put date_parts before it: [date_parts, ...]' }) as Error,
+    )
+  })
+
+  it.each([
+    ['number', ['standard', { impute: 'drop' }], true],
+    ['text', [{ impute: { strategy: 'drop', indicator: true } }, 'index'], true],
+    ['date', ['date_parts', { impute: 'drop' }], true],
+    ['number', [{ impute: 'mean' }], false],
+    ['number', undefined, false],
+  ] as const)('knows whether a %s column with %j costs training rows', (type, steps, expected) => {
+    expect(dropsMissing(steps === undefined ? { name: 'x', type } : { name: 'x', type, steps })).toBe(expected)
   })
 
   it('names the nearest step', () => {

@@ -119,11 +119,14 @@ function kindError(
 ): MillraceError {
   const from = before.length === 0 ? `the column is ${kind}` : `${before.at(-1)?.transform.name} gives ${kind}`
   const wantsText = transform.accepts.includes('text') && kind === 'number'
+  const isTime = kind === 'timestamp' || kind === 'date'
   return new MillraceError(
     'MR_TRANSFORM_KIND',
     `column ${JSON.stringify(column.name)}, step ${transform.name}: takes ${transform.accepts.join(', ')}, but ${from}`,
     wantsText
       ? { hint: `only whole numbers can be categories: give the column the type text or integer in data.schema` }
-      : {},
+      : isTime
+        ? { hint: 'put date_parts before it: [date_parts, ...]' }
+        : {},
   )
 }
