@@ -57,6 +57,13 @@ describe('the plan for a machine', () => {
     ).toHaveLength(2)
   })
 
+  it('uses no more threads than have room in the memory limit', () => {
+    const text = local.replace('data:', 'data:\n  memory_limit: 300MB')
+    const plan = planForMachine(fromYaml(text), { ...laptop, cpus: 16 })
+    expect(plan.effective).toMatchObject({ threads: 4, memoryLimit: 3e8 })
+    expect(plan.notes).toContain('data.memory_limit is 300MB: 4 threads are used, since each needs about 64 MB')
+  })
+
   it('looks at this machine', async () => {
     const machine = await detectMachine()
     expect(machine.cpus).toBeGreaterThan(0)

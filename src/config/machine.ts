@@ -51,14 +51,21 @@ export function planForMachine(
   const cores = Math.min(machine.cpus, asks('resources.cpus_per_node') ? config.resources.cpus_per_node : Infinity)
   const limit = config.data.memory_limit
   const memory = limit === undefined ? machine.memory * ENGINE_SHARE : Math.min(parseSize(limit), machine.memory)
+  const memoryLimit = Math.floor(Math.min(memory, parseSize(config.resources.memory_per_node)))
+  const threads = Math.max(FEWEST_THREADS, Math.min(config.data.threads ?? cores, machine.cpus))
+  const fitting = Math.max(FEWEST_THREADS, Math.min(threads, Math.floor(memoryLimit / THREAD_MEMORY)))
+  if (fitting < threads)
+    notes.push(
+      `${limit === undefined ? `the engine has ${formatSize(memoryLimit)}` : `data.memory_limit is ${limit}`}: ${fitting} threads are used, since each needs about ${formatSize(THREAD_MEMORY)}`,
+    )
   return {
     notes,
     problems: problems(config, positionOf ?? (() => undefined)),
     effective: {
       engine: config.data.engine,
       trainer: config.training.backend === 'torch' ? 'torch' : 'embedded',
-      threads: Math.max(FEWEST_THREADS, Math.min(config.data.threads ?? cores, machine.cpus)),
-      memoryLimit: Math.floor(Math.min(memory, parseSize(config.resources.memory_per_node))),
+      threads: fitting,
+      memoryLimit,
       workers: 1,
     },
   }
@@ -96,6 +103,9 @@ function countGpus(): Promise<number> {
 
 /** With one thread DuckDB cuts its files elsewhere: the bytes would differ from those of every other machine. */
 const FEWEST_THREADS = 2
+
+/** Bytes of buffers that each thread of the engine has at a time; measured on tables of twenty columns. */
+const THREAD_MEMORY = 64e6
 
 type Asks = (path: string) => boolean
 

@@ -68,17 +68,30 @@ function sourceError(message: string, cause: unknown): MillraceError | undefined
   return undefined
 }
 
+/** An estimate, from tables of twenty columns. */
+const LEAST_MEMORY = 'about 64 MB a thread and 128 MB in all are the least; wide tables and windows need more'
+
 function resourceError(message: string, cause: unknown): MillraceError {
   if (/No space left on device|ENOSPC|disk.* full/i.test(message))
     return new MillraceError('MR_DISK_FULL', firstLine(message), {
       cause,
       hint: 'free some space, then run the same command again',
     })
-  if (message.startsWith('Out of Memory Error'))
-    return new MillraceError('MR_ENGINE_MEMORY', firstLine(message), {
+  if (/max_temp_directory_size|failed to offload/.test(message))
+    return new MillraceError('MR_DISK_FULL', `there is no room left to spill to: ${firstLine(message)}`, {
       cause,
-      hint: 'raise the memory limit, or give the engine a folder with more space to spill to',
+      hint: 'free some space where the home is, or raise data.memory_limit; then run the same command again',
     })
+  if (message.startsWith('Out of Memory Error')) {
+    const limit = /\([\d.]+ \w+\/([\d.]+ \w+) used\)/.exec(message)?.[1]
+    return new MillraceError(
+      'MR_ENGINE_MEMORY',
+      limit === undefined
+        ? firstLine(message)
+        : `the engine's memory of ${limit} is too small for this table, even with spilling`,
+      { cause, hint: `raise data.memory_limit, or lower data.threads: ${LEAST_MEMORY}` },
+    )
+  }
   return new MillraceError('MR_ENGINE_FAILED', firstLine(message), { cause })
 }
 

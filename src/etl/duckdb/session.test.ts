@@ -22,3 +22,28 @@ test('spills into a folder that is not there yet, below one that is not there ei
     await session.close()
   }
 })
+
+const WINDOW = `SELECT sum(n) FROM (SELECT row_number() OVER (ORDER BY md5(CAST(i AS VARCHAR))) AS n FROM range(1500000) AS r(i))`
+
+test('a limit that nothing fits in is named, and what would do', async () => {
+  const session = await openSession({ threads: 4, memoryLimit: '2MB', tempFolder: folder })
+  try {
+    await expect(session.use((connection) => connection.run(WINDOW))).rejects.toMatchObject({
+      code: 'MR_ENGINE_MEMORY',
+      message: expect.stringMatching(/^the engine's memory of 1\.9 MiB is too small/) as string,
+      hint: expect.stringContaining('raise data.memory_limit') as string,
+    })
+  } finally {
+    await session.close()
+  }
+})
+
+test('a full disk is told as one', async () => {
+  const session = await openSession({ threads: 2, memoryLimit: '50MB', tempFolder: folder })
+  try {
+    await session.use((connection) => connection.run(`SET GLOBAL max_temp_directory_size = '5MB'`))
+    await expect(session.use((connection) => connection.run(WINDOW))).rejects.toMatchObject({ code: 'MR_DISK_FULL' })
+  } finally {
+    await session.close()
+  }
+})

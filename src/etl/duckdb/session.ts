@@ -58,6 +58,9 @@ export async function openSession(options: DuckDbOptions): Promise<Session> {
     `SET GLOBAL autoinstall_known_extensions = false`,
     `SET GLOBAL autoload_known_extensions = false`,
     `SET GLOBAL allow_community_extensions = false`,
+    // what is freed goes back to the system: else up to 128 MB a thread stay with the process
+    `SET GLOBAL allocator_flush_threshold = '8MB'`,
+    `SET GLOBAL allocator_bulk_deallocation_flush_threshold = '32MB'`,
     `SET GLOBAL temp_directory = ${textLiteral(tempFolder)}`,
     ...(options.memoryLimit === undefined ? [] : [`SET GLOBAL memory_limit = ${textLiteral(options.memoryLimit)}`]),
   ]
