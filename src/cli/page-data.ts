@@ -47,7 +47,8 @@ export async function gatherRunPage(
     training: await read<TrainingDocument>('train', 'report'),
     evaluation,
     registration,
-    source: source?.files.map(({ path }) => path).join(', '),
+    source: source?.files.length === 1 ? source.files[0]?.path : source && config.data.source_path,
+    sourceNotes: source?.notes,
     sampleRow: await read<Readonly<Record<string, string | number | boolean | null>>>('evaluate', 'sample'),
     error:
       failed?.error === undefined

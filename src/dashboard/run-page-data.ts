@@ -44,6 +44,8 @@ export interface RunPageData {
   readonly error?: { readonly code: string; readonly message: string; readonly hint?: string; readonly stage?: string }
   /** Where the rows came from, e.g. the file's path. */
   readonly source?: string
+  /** How its files differ, in words. */
+  readonly sourceNotes?: readonly string[]
   readonly table?: TableDocument
   readonly validation?: ValidationDocument
   /** The file of the quarantined rows, relative to the page. */

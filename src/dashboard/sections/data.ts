@@ -34,7 +34,7 @@ export function dataSection(data: RunPageData): Section | undefined {
             </div>`,
         )}
       </dl>
-      ${validation && markup`<h3>Rules</h3>${rules(validation, data.quarantine)}`}`,
+      ${data.sourceNotes && differing(data.sourceNotes)}${validation && markup`<h3>Rules</h3>${rules(validation, data.quarantine)}`}`,
   }
 }
 
@@ -100,3 +100,9 @@ function summary(column: ColumnProfile, rows: number): Content {
     .map((t, i) => markup`${i > 0 && ', '}${name(t.value, 26)} ${percent(t.count / rows, 0)}`)
   return markup`${shown}${column.distinct > 3 && `, and ${count(column.distinct - 3)} more`}`
 }
+
+const differing = (notes: readonly string[]): Content =>
+  markup`<h3>Files that differ</h3>
+    <ul>
+      ${notes.map((note) => markup`<li>${shorten(note, 400)}</li>`)}
+    </ul>`
