@@ -10,7 +10,7 @@
  */
 import type { ColumnType, Field, Schema } from '../../core/schema.js'
 import type { Source } from '../relation.js'
-import { BLANKS, identifier, MISSING_WORDS, reader } from '../sql/duckdb.js'
+import { BLANKS, identifier, MISSING_WORDS } from '../sql/duckdb.js'
 import type { Session } from './session.js'
 import { countsOfFiles } from './source-counts.js'
 
@@ -32,12 +32,10 @@ export async function typesOf(
   signal?: AbortSignal,
 ): Promise<Schema> {
   if (names.length === 0) return []
-  const look = `(SELECT * FROM ${reader(source, names)} LIMIT ${FIRST_LOOK})`
-  const firstRows: Counts = (select) =>
-    session.use(async (connection) => {
-      const found = await connection.runAndReadAll(`SELECT ${select.join(',\n')} FROM ${look}`)
-      return (found.getRows()[0] ?? []).map(Number)
-    }, signal)
+  // of the first file alone: what it rules out need not be looked for in the others
+  const start = { ...source, paths: source.paths.slice(0, 1) }
+  const firstRows: Counts = async (select) =>
+    (await countsOfFiles(session, start, names, select, { first: FIRST_LOOK, signal }))[0] ?? []
   const allRows: Counts = async (select) => {
     const files = await countsOfFiles(session, source, names, select, { signal })
     return select.map((_, i) => files.reduce((sum, counts) => sum + (counts[i] ?? 0), 0))
