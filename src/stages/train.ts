@@ -64,6 +64,8 @@ export function train(resources: RunResources): StageKind<PipelineConfig> {
         train: await openShards(manifest, 'train', store),
         validation: await openShards(manifest, 'validation', store),
       }
+      const costly = tableNote(network, job.train.rows, params.batchSize)
+      if (costly !== undefined) context.log(costly)
       const report = async (event: TrainEvent): Promise<'continue'> => {
         switch (event.kind) {
           case 'epoch': {
@@ -113,6 +115,25 @@ export function train(resources: RunResources): StageKind<PipelineConfig> {
       }
     },
   }
+}
+
+/** Weights of categories above which a step is spent on their optimizer, not on its rows. */
+const LARGE_TABLE = 1_000_000
+
+/** What many categories cost, and the way out: Adam changes every weight in each step, also those of no row in it. */
+export function tableNote(
+  { categories, hidden, outputs }: NetworkSpec,
+  rows: number,
+  batch: number,
+): string | undefined {
+  const size = categories.reduce((sum, one) => sum + one, 0)
+  const weights = size * (hidden[0] ?? outputs)
+  const steps = Math.ceil(rows / batch)
+  if (weights < LARGE_TABLE || steps < 100) return undefined
+  return (
+    `${size} categories have ${weights} weights, and each of ${steps} steps of an epoch updates all of them: ` +
+    `a larger training.batch_size (${batch}) or a smaller max_categories is faster`
+  )
 }
 
 function classWeights(
