@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the end-to-end tests need beside Node: a Chromium (Debian's, if none is there) and a Python with ONNX Runtime,
-# onnx and scikit-learn in .venv. Does nothing where both are there already.
+# onnx and scikit-learn in .venv, with SeaweedFS as an object store. Does nothing where both are there already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null && ! command -v google-chrome >/dev/null; then
