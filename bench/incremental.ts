@@ -1,0 +1,178 @@
+/**
+ * What a run costs after one file in a hundred was added to a partitioned source: extract, validate, features and transform
+ * in a home that knows the others, against the same in a new home. First every artifact must be equal. Two plans: one that
+ * merges (means; constants and fixed ranges) and the default (medians). `npm run bench -- incremental [rows] [files]`
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { loadConfig } from '../src/config/load.js'
+import { openDuckDb } from '../src/etl/duckdb/engine.js'
+import { call, cast, col, type Expr, int, type Named, num, text, when } from '../src/etl/expr.js'
+import { filter, project, scan } from '../src/etl/relation.js'
+import { runPipeline, versions } from '../src/stages/run-pipeline.js'
+
+const STAGES = ['extract', 'validate', 'features', 'transform'] as const
+const NUMBERS = 13
+const TEXTS = 4
+
+const PLANS: Readonly<Record<string, string>> = {
+  'constants, fixed ranges': `
+    ${numbers(() => '[{impute: {value: 0}}, {clip: [-3, 3]}]')}
+    ${texts((i) => `[{index: {max_categories: ${3 + i}}}]`)}`,
+  'mean, standard': `
+    ${numbers(() => '[{impute: {strategy: mean}}, {standard: {}}]')}`,
+  'the default: median, standard': '',
+}
+
+function numbers(steps: (i: number) => string): string {
+  return Array.from({ length: NUMBERS }, (_, i) => `n${i}: ${steps(i)}`).join('\n    ')
+}
+function texts(steps: (i: number) => string): string {
+  return Array.from({ length: TEXTS }, (_, i) => `t${i}: ${steps(i)}`).join('\n    ')
+}
+
+interface Cost {
+  readonly wall_s: number
+  readonly cpu_s: number
+  readonly stages: Readonly<Record<string, number>>
+}
+interface Measured extends Cost {
+  readonly digests: Readonly<Record<string, string>>
+  readonly log: readonly string[]
+}
+
+/** One run in this process: what it cost and what it left. */
+async function measure(file: string, home: string): Promise<Measured> {
+  const [start, cpu] = [performance.now(), process.cpuUsage()]
+  const log: string[] = []
+  const { state } = await runPipeline(loadConfig(file), {
+    home,
+    stages: STAGES,
+    onEvent: (event) => {
+      if (event.type === 'stage-log') log.push(`${event.stage}: ${event.message}`)
+    },
+  })
+  const { user, system } = process.cpuUsage(cpu)
+  if (state.status !== 'success') throw new Error(JSON.stringify(state.stages.map(({ error }) => error)))
+  const outputs = state.stages.flatMap(({ name, value = {} }) =>
+    Object.entries(value).map(([output, { digest }]) => [`${name}.${output}`, digest]),
+  )
+  return {
+    wall_s: (performance.now() - start) / 1000,
+    cpu_s: (user + system) / 1e6,
+    stages: Object.fromEntries(state.stages.map(({ name, seconds }) => [name, seconds ?? 0])),
+    digests: Object.fromEntries(outputs) as Record<string, string>,
+    log,
+  }
+}
+
+/** The same in a process of its own, so that nothing is warm but the disk. */
+function measureApart(file: string, home: string): Measured {
+  const args = ['--import', 'tsx', fileURLToPath(import.meta.url), '--measure', file, home]
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', maxBuffer: 2 ** 28 })
+  if (status !== 0) throw new Error(stderr.slice(0, 1000))
+  return JSON.parse(stdout) as Measured
+}
+
+const mixed = (i: number): Expr => call('int_mod', call('mul', col('id'), int(7919 + 2 * i)), int(100_003 - i))
+
+/** CSV files, made of arithmetic on the rows' numbers alone. */
+async function writeFiles(folder: string, rows: number, files: number): Promise<void> {
+  await using engine = await openDuckDb()
+  const each = Math.ceil(rows / files)
+  await mkdir(join(folder, 'data'))
+  const ids = join(folder, 'ids.csv')
+  await writeFile(ids, `id\n${Array.from({ length: each }, (_, i) => i).join('\n')}\n`)
+  const seed = scan({ format: 'csv', paths: [ids], csv: { columns: ['id'] } }, [{ name: 'id', type: 'integer' }])
+  for (let file = 0; file < files; file++) {
+    const numbered = project(seed, [{ name: 'id', expr: call('add', col('id'), int(file * each)) }])
+    const made = project(numbered, [
+      { name: 'id', expr: col('id') },
+      ...Array.from({ length: NUMBERS }, (_, i): Named => {
+        const value = call('div', cast(call('sub', mixed(i), int(50_000)), 'number'), num(20_000 + 97 * i))
+        const isMissing = call('eq', call('int_mod', mixed(i), int(20 + i)), int(0))
+        return { name: `n${i}`, expr: when(isMissing, { op: 'literal', value: null, type: 'number' }, value) }
+      }),
+      ...Array.from({ length: TEXTS }, (_, i): Named => {
+        // the first value is twice as frequent as the second, and so on: no rank moves with a file
+        const rank = call('floor', call('ln', call('add', cast(mixed(20 + i), 'number'), num(1))))
+        return { name: `t${i}`, expr: call('concat', text('c'), cast(rank, 'text')) }
+      }),
+      { name: 'bought', expr: when(call('lt', mixed(7), int(30_000)), text('yes'), text('no')) },
+    ])
+    const kept = filter(made, call('ge', col('id'), int(0)))
+    const target = join(folder, 'csv')
+    await engine.write(kept, { folder: target, format: 'csv' })
+    await rename(join(target, 'part-0.csv'), join(folder, 'data', `part-${String(file).padStart(4, '0')}.csv`))
+    await rm(target, { recursive: true })
+  }
+  await rm(ids)
+}
+
+const share = (part: Cost, whole: Cost): Readonly<Record<string, number>> => ({
+  wall: Number((part.wall_s / whole.wall_s).toFixed(4)),
+  cpu: Number((part.cpu_s / whole.cpu_s).toFixed(4)),
+})
+
+function costOf({ wall_s, cpu_s, stages }: Measured): Cost {
+  const round = (value: number): number => Number(value.toFixed(2))
+  const each = Object.entries(stages).map(([name, seconds]) => [name, round(seconds)])
+  return { wall_s: round(wall_s), cpu_s: round(cpu_s), stages: Object.fromEntries(each) as Record<string, number> }
+}
+
+async function main(rows: number, files: number): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
+  const results: unknown[] = []
+  try {
+    await writeFiles(folder, rows, files)
+    const last = join(folder, 'data', `part-${String(files - 1).padStart(4, '0')}.csv`)
+    for (const [plan, columns] of Object.entries(PLANS)) {
+      const file = join(folder, 'pipeline.yaml')
+      await writeFile(
+        file,
+        `pipeline_name: incremental
+version: "1"
+label: bought
+entity: id
+data: {source_path: data, output_path: out, validation_rules: {value_ranges: {n0: [-2.4, 2.4]}, non_null_columns: [t0], min_records: 1}}
+training: {model_type: logistic_regression}
+features:
+  max_categories: 20
+  columns: {}
+`.replace('columns: {}', columns === '' ? 'columns: {}' : `columns:${columns}`),
+      )
+      const [home, fresh] = [join(folder, 'home'), join(folder, 'fresh')]
+      await rename(last, join(folder, 'aside.csv'))
+      measureApart(file, home)
+      await rename(join(folder, 'aside.csv'), last)
+      const incremental = measureApart(file, home)
+      const full = measureApart(file, fresh)
+      const isEqual = JSON.stringify(incremental.digests) === JSON.stringify(full.digests)
+      if (!isEqual) throw new Error(`${plan}: other artifacts than a full run's`)
+      const result = {
+        plan,
+        artifacts_equal: isEqual,
+        full: costOf(full),
+        incremental: costOf(incremental),
+        share_of_full: share(incremental, full),
+        log: incremental.log,
+      }
+      results.push(result)
+      process.stderr.write(`${JSON.stringify(result, null, 1)}\n`)
+      for (const path of [home, fresh]) await rm(path, { recursive: true })
+    }
+    const machine = { cpu: cpus()[0]?.model ?? '', cores: cpus().length }
+    const columns = 2 + NUMBERS + TEXTS
+    const what = { rows, columns, files, format: 'csv', added_files: 1, versions: versions(), machine }
+    process.stdout.write(`${JSON.stringify({ ...what, results }, null, 2)}\n`)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+const [first, file = '', home = ''] = process.argv.slice(2)
+if (first === '--measure') process.stdout.write(JSON.stringify(await measure(file, home)))
+else await main(Number(first ?? 3_000_000), Number(file || 100))
