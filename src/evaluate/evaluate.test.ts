@@ -321,7 +321,53 @@ describe('threshold', () => {
   })
 })
 
+describe('costs', () => {
+  const costs = { false_positive: 1, false_negative: 4, true_positive: 0.5, true_negative: 0 }
+
+  it('the threshold has the least mean cost of all cuts', () => {
+    const sample = fc.array(fc.record({ score: fc.integer({ min: 0, max: 20 }), yes: fc.boolean() }), { minLength: 2 })
+    fc.assert(
+      fc.property(sample, (rows) => {
+        fc.pre(rows.some(({ yes }) => yes) && rows.some(({ yes }) => !yes))
+        const scores = Float32Array.from(rows, ({ score }) => score / 20)
+        const at = (cut: number) =>
+          rows.reduce((sum, { yes }, i) => {
+            const called = scores[i]! >= cut
+            return sum + (called ? (yes ? 0.5 : 1) : yes ? 4 : 0)
+          }, 0) / rows.length
+        const ranking = rankRows(scores, (row) => rows[row]!.yes)
+        const { value } = chooseThreshold({ cost: costs }, ranking)
+        expect(at(value)).toBeCloseTo(Math.min(...[2, ...scores].map(at)), 10)
+      }),
+    )
+  })
+
+  it('are a score with interval, baseline and curve; the gate can ask for it', async () => {
+    const document = await evaluateClassification({ ...input, costs, metric: 'cost' })
+    // 3 found, 1 called wrongly, none missed
+    expect(document.metrics['cost']!.value).toBeCloseTo((3 * 0.5 + 1) / 6, 12)
+    expect(document.metrics['cost']!.low).toBeLessThan(document.metrics['cost']!.high)
+    expect(document.costs).toMatchObject({ none: 2, all: 0.75 })
+    expect(document.baseline['cost']).toBe(0.75)
+    expect(document.costs!.curve.map(({ cost }) => cost)).toContain(document.metrics['cost']!.value)
+    expect((await evaluateClassification(input)).metrics['cost']).toBeUndefined()
+  })
+})
+
 describe('calibration', () => {
+  it('figures before and after are given, and that isotonic loses order', async () => {
+    const before = small.probabilities
+    const probabilities = Float32Array.from([0.9, 0.4, 0.4, 0.4, 0.9, 0.4].flatMap((no) => [no, 1 - no]))
+    const calibrated = { method: 'isotonic', detail: 'isotonic regression with 2 knots', before }
+    const document = await evaluateClassification({ ...input, probabilities, calibrated })
+    expect(document.calibrated!.brierBefore).toBeCloseTo(
+      (await evaluateClassification(input)).metrics['brier']!.value,
+      12,
+    )
+    expect(document.calibrated!.rocAucBefore).toBeCloseTo(8 / 9, 12)
+    expect(document.notes!.join()).toMatch(/ROC-AUC was 0.8889 before/)
+  })
+
   it('has equal bins, ties together, and is 0 for a model that tells the truth', () => {
     const scores = Float64Array.from({ length: 1000 }, (_, i) => (i < 500 ? 0.2 : 0.8))
     const perfect = calibrate(rankRows(scores, (i) => (i < 500 ? i % 5 === 0 : i % 5 !== 0)))
