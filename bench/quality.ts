@@ -1,8 +1,8 @@
 /**
  * The examples' scores beside scikit-learn's logistic regression on the same rows: `npm run bench -- quality`.
  * Both are trained on the training rows, tuned on validation rows, and scored on the test rows, with intervals. Then the
- * tables with published scores (quality/tables.ts), where their data is here. `-- quality search` prints how their settings
- * were chosen.
+ * tables with published scores (quality/tables.ts), where their data is here. `-- quality search` ranks settings for
+ * them by validation loss.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
