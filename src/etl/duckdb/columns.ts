@@ -1,7 +1,9 @@
 /** The columns of each of a source's files: what a header, the keys of objects or a Parquet schema say. */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { MillraceError } from '../../core/errors.js'
+import { eachPart } from '../../core/memo.js'
 import type { Schema } from '../../core/schema.js'
+import { packingOf } from '../compressed.js'
 import { readHead, sniff } from '../csv-head.js'
 import type { Source } from '../relation.js'
 import { identifier, jsonObjects, PATH, reader } from '../sql/duckdb.js'
@@ -37,24 +39,56 @@ async function csvColumns(session: Session, source: Source, signal?: AbortSignal
   let csv = source.csv
   let columns: readonly string[] | undefined
   const files = new Map<string, readonly string[]>()
-  for (const path of source.paths) {
-    const shape = sniff(await readHead(path), csv)
-    const [top = [], ...rest] = shape.records
-    if (shape.records.length === 0 || (top.length === 1 && top[0] === '' && rest.length === 0)) {
-      // an empty file among others has no rows; alone it has no columns either
-      if (source.paths.length > 1) continue
-      throw new MillraceError('MR_SOURCE_EMPTY', `${path} is empty`)
-    }
-    const header = csv?.header ?? (await hasHeader(session, top, rest, signal))
+  const take = (path: string, top: readonly string[], header: boolean): void => {
     const names = header ? top.map((name, i) => (name.trim() === '' ? `column_${i + 1}` : name.trim())) : numbered(top)
     refuseRepeated(path, names)
-    csv = { delimiter: shape.delimiter, quote: shape.quote, header }
     columns ??= names
     // without a header columns are known by their place
     files.set(path, header ? names : columns)
   }
+  let at = 0
+  for (; columns === undefined && at < source.paths.length; at++) {
+    const path = source.paths[at] ?? ''
+    const { records, delimiter, quote } = sniff(await readHead(path), csv)
+    if (isBlank(records)) {
+      // an empty file among others has no rows; alone it has no columns either
+      if (source.paths.length > 1) continue
+      throw new MillraceError('MR_SOURCE_EMPTY', `${path} is empty`)
+    }
+    const [top = [], ...rest] = records
+    const header = csv?.header ?? (await hasHeader(session, top, rest, signal))
+    csv = { delimiter, quote, header }
+    take(path, top, header)
+  }
   if (columns === undefined) throw new MillraceError('MR_SOURCE_EMPTY', `all files of ${source.paths[0]} are empty`)
+  const left = source.paths.slice(at)
+  for (const [i, top] of (await topRecords(session, source, left, csv)).entries())
+    if (top !== null) take(left[i] ?? '', top, csv?.header ?? true)
   return { source: { ...source, csv: { ...csv, columns } }, files, optional: new Set() }
+}
+
+const isBlank = ([top = [], ...rest]: readonly (readonly string[])[]): boolean =>
+  top.length === 0 || (top.length === 1 && top[0] === '' && rest.length === 0)
+
+/** The first record of each of these files, null for an empty one; of files that were there before from the memo. */
+async function topRecords(
+  session: Session,
+  { digests }: Source,
+  paths: readonly string[],
+  csv: Source['csv'],
+): Promise<readonly (readonly string[] | null)[]> {
+  const memo = digests === undefined ? undefined : session.memo
+  const parts = paths.map((path) => `${digests?.[path] ?? path}${packingOf(path) ?? ''}`)
+  const about = ['first record of a CSV file', 1, csv?.delimiter, csv?.quote, csv?.header]
+  const { values } = await eachPart<readonly string[] | null>(memo, about, parts, async (missing, done) => {
+    for (const index of missing) {
+      const path = paths[index] ?? ''
+      const { records } = sniff(await readHead(path), csv)
+      const isSure = memo === undefined || (await memo.digest(path)).digest === digests?.[path]
+      await done(index, isBlank(records) ? null : (records[0] ?? null), isSure)
+    }
+  })
+  return values
 }
 
 const numbered = (record: readonly string[]): string[] => record.map((_, i) => `column_${i + 1}`)
