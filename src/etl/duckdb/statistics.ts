@@ -99,7 +99,7 @@ async function passes(
 
 /** For the log, where files were there before: how many were read, and what took all rows nevertheless. */
 function noteReads(memo: Memo | undefined, files: number, made: number, quantiles: number, values: number): void {
-  if (made === files) return
+  if (made === files || files === 1) return
   const columns = (count: number): string => `${count} column${count === 1 ? '' : 's'}`
   memo?.note(`statistics: ${made} of ${files} files read, ${files - made} taken from earlier runs`)
   if (quantiles > 0)
