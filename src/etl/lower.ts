@@ -6,14 +6,16 @@
  * - `is_missing` becomes what missing means for the type; `is_nan` is false, not NULL, for NULL
  * - `least`, `greatest`: NULL if any argument is (engines skip NULLs, ONNX and people do not)
  * - `x / 0` is NULL; `ln` of what is not positive and `sqrt` of negatives are NULL (engines differ, or fail)
- * - `in` of nothing is false; of many texts it is a look-up by position
+ * - `in` of nothing is false; of many texts or whole numbers it is a look-up by position
  */
 import type { ColumnType, Schema } from '../core/schema.js'
-import { bool, call, cast, int, missing, num, text, when, type Expr } from './expr.js'
+import { bool, call, cast, int, type LiteralValue, missing, num, text, when, type Expr } from './expr.js'
 import { typeOf, unify } from './types.js'
 
 /** From here on a list of texts is looked up by hash, not compared one by one. */
 const LONG_LIST = 16
+/** Whole numbers below this have the same text on every engine, and in JavaScript. */
+const LARGEST_WHOLE = 1e15
 
 /** `expr` over the columns of `schema`, rewritten; same value, same type. */
 export function lower(expr: Expr, schema: Schema): Expr {
@@ -40,9 +42,11 @@ export function lower(expr: Expr, schema: Schema): Expr {
       const values = expr.values.filter((value) => value !== null)
       if (values.length === 0) return bool(false)
       const value = convert(down(expr.value), unify('in', [typeOf(expr.value, schema), expr.type]), schema)
-      if (expr.type !== 'text' || values.length <= LONG_LIST) return { ...expr, value, values }
+      const isWhole = (one: LiteralValue): boolean => typeof one === 'bigint' || Math.abs(Number(one)) < LARGEST_WHOLE
+      const asText = expr.type === 'text' || values.every((one) => Number.isInteger(Number(one)) && isWhole(one))
+      if (values.length <= LONG_LIST || !asText) return { ...expr, value, values }
       const names = [...new Set(values.map(String))]
-      const found = call('not', call('is_null', { op: 'position', value, values: names }))
+      const found = call('not', call('is_null', { op: 'position', value: cast(value, 'text'), values: names }))
       return when(call('is_null', value), missing('boolean'), found)
     }
     case 'aggregate': {

@@ -13,7 +13,7 @@ import type { ColumnStatistics, Engine } from './engine.js'
 import { aggregate, call, col, type Named } from './expr.js'
 import { fileRules, type Since } from './file-rules.js'
 import { mergedRows } from './merged.js'
-import { aggregated, filter, limit, project, select, type Relation } from './relation.js'
+import { aggregated, filter, limit, project, select, type Relation, withColumns } from './relation.js'
 import { freeName, judged, repeatedKeys, rowsOfRepeatedKeys, type Order } from './repeated.js'
 import { any, not, type Rule, share, type Verdict } from './rule.js'
 
@@ -67,7 +67,10 @@ export function compileRules(
   const own = fileRules(rules, schema, row, since)
   const dropping = own.rules.filter(({ severity, rows }) => severity === 'drop' && rows !== undefined)
   const sound = not(any(dropping.flatMap(({ rows }) => (rows === undefined ? [] : [rows.broken]))))
-  const keys = own.keys(sound)
+  // told once, in a column: every key asks for it
+  const soundColumn = freeName('__sound', input.schema)
+  const marked = withColumns(input, [{ name: soundColumn, expr: sound }])
+  const keys = own.keys(col(soundColumn))
   const all = [...own.rules, ...keys, ...more]
   const droppingKeys = keys.filter(({ severity, keys: of }) => severity === 'drop' && of !== undefined)
   const order: Order = { by: own.order, keep: rules.unique_order?.keep ?? 'first', row }
@@ -77,10 +80,10 @@ export function compileRules(
   const columns = all.map((rule, i) => rule.counts.map((count, j) => ({ ...count, name: `${i}.${j}` })))
   const whole: readonly (Named & { readonly merge: 'sum' })[] = [
     { name: 'rows', expr: aggregate('count', []), merge: 'sum' },
-    { name: 'unsound', expr: aggregate('count_if', [not(sound)]), merge: 'sum' },
+    { name: 'unsound', expr: aggregate('count_if', [not(col(soundColumn))]), merge: 'sum' },
   ]
   const counts = aggregated(
-    input,
+    marked,
     [],
     [...whole, ...columns.flat()].map(({ name, expr }) => ({ name, expr })),
   )
@@ -98,13 +101,10 @@ export function compileRules(
   let broken: ReadonlySet<string> | undefined
   const judge = (): Relation => {
     const active = ({ id }: Rule): boolean => broken?.has(id) ?? true
-    return judged(input, dropping.filter(active), droppingKeys.filter(active), order, ruleColumn)
+    return judged(marked, dropping.filter(active), droppingKeys.filter(active), order, ruleColumn)
   }
-  const kept = (): Relation =>
-    select(
-      filter(judge(), call('is_null', col(ruleColumn))),
-      input.schema.map(({ name }) => name),
-    )
+  const names = input.schema.map(({ name }) => name)
+  const kept = (): Relation => select(filter(judge(), call('is_null', col(ruleColumn))), names)
 
   return {
     counts,
@@ -117,7 +117,7 @@ export function compileRules(
     interpret,
     ruleColumn,
     async check(engine, signal, memo) {
-      const at = (await mergedRows(engine, memo, input, [], [...whole, ...columns.flat()], signal))[0] ?? {}
+      const at = (await mergedRows(engine, memo, marked, [], [...whole, ...columns.flat()], signal))[0] ?? {}
       const requests = all.flatMap(({ id, statistics }) => (statistics ? [{ ...statistics, name: id }] : []))
       const statistics = await engine.statistics(input, requests, signal)
       const results = new Map(interpret(at, statistics).map((result) => [result.id, result]))
@@ -125,8 +125,8 @@ export function compileRules(
       for (const [i, rule] of all.entries()) {
         const result = results.get(rule.id)
         if (result === undefined || !isBroken(result)) continue
-        const exact = await everyRepeat(rule, found(at, i), input, engine, signal)
-        const examples = await examplesOf(rule, input, engine, signal)
+        const exact = await everyRepeat(rule, found(at, i), marked, engine, signal)
+        const examples = await examplesOf(rule, marked, engine, signal)
         results.set(rule.id, { ...result, ...exact, ...(examples === undefined ? {} : { examples }) })
       }
       // a row may repeat several keys: how many rows are left is then counted, not summed
@@ -142,7 +142,7 @@ export function compileRules(
       return kept()
     },
     get quarantine() {
-      return filter(judge(), not(call('is_null', col(ruleColumn))))
+      return select(filter(judge(), not(call('is_null', col(ruleColumn)))), [...names, ruleColumn])
     },
   }
 }
