@@ -7,11 +7,14 @@ import { Rng } from '../src/core/rng.js'
 import type { StageName } from '../src/stages/pipeline-stages.js'
 import { runPipeline } from '../src/stages/run-pipeline.js'
 
+/** Bytes; see stages/source-table.ts. */
+const LARGE = 1.1e6
+
 const ETL = ['extract', 'validate', 'features', 'transform'] as const
 
 export interface Project {
-  /** Writes a file of so many rows that the seed decides. */
-  write(name: string, seed: number, rows?: number): Promise<void>
+  /** Writes a file of so many rows that the seed decides; a large one is a file of the table by itself. */
+  write(name: string, seed: number, rows?: number, isLarge?: boolean): Promise<void>
   remove(name: string): Promise<void>
   move(from: string, to: string): Promise<void>
   /** Runs in the project's home and in a new one; fails if any artifact differs. Gives the lines of the log. */
@@ -39,7 +42,7 @@ data:
 training: {model_type: logistic_regression, max_epochs: 2, batch_size: 64}
 evaluation: {bootstrap: 100}
 leak_check: {action: warn}
-${config}`,
+${config === '' ? 'features: {exclude: [pad]}\n' : config}`,
   )
   const at = (name: string): string => join(folder, 'data', name)
   const runIn = async (home: string, stages: readonly StageName[], set: readonly string[], force = false) => {
@@ -64,15 +67,16 @@ ${config}`,
   }
   const home = join(folder, 'home')
   return {
-    async write(name, seed, rows = 40) {
+    async write(name, seed, rows = 40, isLarge = true) {
       const rng = new Rng(seed)
+      const pad = isLarge ? 'p'.repeat(Math.ceil(LARGE / Math.max(1, rows))) : ''
       const lines = Array.from({ length: rows }, (_, i) => {
         const [x, n, missing] = [rng.normal(), rng.below(9), rng.below(10) === 0]
         const colour = ['red', 'green', 'blue', ''][rng.below(40) === 0 ? 3 : rng.below(3)]
-        return `${seed * 1000 + i},${x.toFixed(5)},${missing ? '' : n},${colour},${x + rng.normal() > 0 ? 'yes' : 'no'}`
+        return `${seed * 1000 + i},${x.toFixed(5)},${missing ? '' : n},${colour},${x + rng.normal() > 0 ? 'yes' : 'no'},${pad}`
       })
       await mkdir(dirname(at(name)), { recursive: true })
-      await writeFile(at(name), `id,x,n,colour,bought\n${lines.map((line) => `${line}\n`).join('')}`)
+      await writeFile(at(name), `id,x,n,colour,bought,pad\n${lines.map((line) => `${line}\n`).join('')}`)
     },
     remove: (name) => rm(at(name)),
     async move(from, to) {

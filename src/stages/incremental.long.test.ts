@@ -10,7 +10,7 @@ const name = fc.integer({ min: 1, max: 9 }).map((n) => `day=2024-02-0${n}/part.c
 const seed = fc.integer({ min: 1, max: 30 })
 const rows = fc.integer({ min: 0, max: 60 })
 const change = fc.oneof(
-  fc.record({ kind: fc.constant('write' as const), name, seed, rows }),
+  fc.record({ kind: fc.constant('write' as const), name, seed, rows, isLarge: fc.boolean() }),
   fc.record({ kind: fc.constant('remove' as const), name }),
   fc.record({ kind: fc.constant('move' as const), name, to: name }),
 )
@@ -27,7 +27,7 @@ test('whatever becomes of the files', { timeout: 300_000 }, async () => {
         await project.run()
         for (const one of changes) {
           if (one.kind === 'write') {
-            await project.write(one.name, one.seed, one.rows)
+            await project.write(one.name, one.seed, one.rows, one.isLarge)
             there.add(one.name)
           } else if (!there.has(one.name)) continue
           else if (one.kind === 'remove') {

@@ -63,7 +63,7 @@ describe('a source whose files come and go', () => {
     await project.write(day(21), 20)
     await project.write(day(22), 20)
     await project.write(day(23), 23)
-    await writeFile(join(folder, 'data', day(23)), 'id,x,n,colour,bought\n23000,0.5,,red,yes')
+    await writeFile(join(folder, 'data', day(23)), 'id,x,n,colour,bought,pad\n23000,0.5,,red,yes,')
     await project.write(day(25), 25, 0)
     await project.write(day(26), 26, 0)
     await writeFile(join(folder, 'data', day(26)), '')

@@ -1,4 +1,7 @@
-/** The table of a source: each of its files becomes a Parquet file, once; one that is still there is not read again. */
+/**
+ * The table of a source: each of its files, or a few small ones together, becomes a Parquet file, once; what is still
+ * there is not read again.
+ */
 import type { ArtifactStore } from '../core/artifacts.js'
 import type { TableDocument } from '../core/documents.js'
 import { eachPart, type Memo } from '../core/memo.js'
@@ -12,6 +15,8 @@ import { PARQUET_TYPE } from './run-resources.js'
 import { areThere, joined, rowCounter, writeTable, type WriteOptions } from './tables.js'
 
 const AT_ONCE = 4
+/** Files from so many bytes on are files of the table by themselves; smaller ones share one of about `SHARED` bytes. */
+const [ALONE, SHARED] = [2 ** 20, 4 * 2 ** 20]
 
 export interface SourceTableOptions extends WriteOptions {
   readonly memo: Memo
@@ -31,29 +36,59 @@ export async function tableOfSource(
   { memo, asTheyAre, progress, signal }: SourceTableOptions,
 ): Promise<{ readonly table: TableDocument; readonly made: number }> {
   const about = ['table of a source file', 1, howRead(source), schema, asTheyAre]
-  const parts = source.paths.map((path) => sourcePart(source, path))
+  const groups = asTheyAre ? source.paths.map((path) => [path]) : await groupsOf(memo, source, signal)
+  const parts = groups.map((paths) => paths.map((path) => sourcePart(source, path)).join('\n'))
   const counter = rowCounter(progress)
-  const one = (path: string) => scan({ ...source, paths: [path] }, schema)
-  const { values, made } = await eachPart<TableDocument['files']>(
+  const over = (paths: readonly string[]) => scan({ ...source, paths }, schema)
+  const remade = new Set<string>()
+  const { values } = await eachPart<TableDocument['files']>(
     memo,
     about,
     parts,
     (missing, done) =>
       parallel(missing, AT_ONCE, async (index) => {
-        const path = source.paths[index] ?? ''
+        const paths = groups[index] ?? []
         const told = { progress: counter(index), ...(signal === undefined ? {} : { signal }) }
+        const [path = ''] = paths
         const files = asTheyAre
           ? [{ ref: await store.putFile(path, PARQUET_TYPE), rows: await rowsOf(path) }]
-          : (await writeTable(engine, store, one(path), told)).files
+          : (await writeTable(engine, store, over(paths), told)).files
         // what was made of a file while somebody wrote to it is not what its digest says
-        await done(index, files, (await memo.digest(path, signal)).digest === source.digests?.[path])
+        let isSure = true
+        for (const one of paths) {
+          remade.add(one)
+          if ((await memo.digest(one, signal)).digest !== source.digests?.[one]) isSure = false
+        }
+        await done(index, files, isSure)
       }),
     (files) => areThere(store, files),
   )
-  return { table: joined(schema, values), made }
+  return { table: joined(schema, values), made: remade.size }
 
   async function rowsOf(path: string): Promise<number> {
-    const counted = aggregated(one(path), [], [{ name: 'n', expr: aggregate('count', []) }])
+    const counted = aggregated(over([path]), [], [{ name: 'n', expr: aggregate('count', []) }])
     return Number((await engine.rows(counted, signal))[0]?.['n'] ?? 0)
   }
+}
+
+/**
+ * Consecutive files, in order. Where a group ends is told by each file alone, by its size and a draw of its digest, so
+ * that a file that comes or goes changes no other group than its own.
+ */
+async function groupsOf(memo: Memo, source: Source, signal?: AbortSignal): Promise<readonly (readonly string[])[]> {
+  const groups: string[][] = []
+  let open: string[] | undefined
+  for (const path of source.paths) {
+    const { digest, size } = await memo.digest(path, signal)
+    if (size >= ALONE) {
+      groups.push([path])
+      open = undefined
+      continue
+    }
+    if (open === undefined) groups.push((open = []))
+    open.push(path)
+    const draw = Number.parseInt(digest.slice('sha256:'.length, 'sha256:'.length + 8), 16) / 2 ** 32
+    if (draw < size / SHARED) open = undefined
+  }
+  return groups
 }
