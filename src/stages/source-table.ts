@@ -10,13 +10,11 @@ import type { Schema } from '../core/schema.js'
 import type { Engine } from '../etl/engine.js'
 import { aggregate } from '../etl/expr.js'
 import { aggregated, scan, type Source } from '../etl/relation.js'
-import { howRead, sourcePart } from '../etl/source-part.js'
+import { groupsOf, howRead, sourcePart } from '../etl/source-part.js'
 import { PARQUET_TYPE } from './run-resources.js'
 import { areThere, joined, rowCounter, writeTable, type WriteOptions } from './tables.js'
 
 const AT_ONCE = 4
-/** Files from so many bytes on are files of the table by themselves; smaller ones share one of about `SHARED` bytes. */
-const [ALONE, SHARED] = [2 ** 20, 4 * 2 ** 20]
 
 export interface SourceTableOptions extends WriteOptions {
   readonly memo: Memo
@@ -69,26 +67,4 @@ export async function tableOfSource(
     const counted = aggregated(over([path]), [], [{ name: 'n', expr: aggregate('count', []) }])
     return Number((await engine.rows(counted, signal))[0]?.['n'] ?? 0)
   }
-}
-
-/**
- * Consecutive files, in order. Where a group ends is told by each file alone, by its size and a draw of its digest, so
- * that a file that comes or goes changes no other group than its own.
- */
-async function groupsOf(memo: Memo, source: Source, signal?: AbortSignal): Promise<readonly (readonly string[])[]> {
-  const groups: string[][] = []
-  let open: string[] | undefined
-  for (const path of source.paths) {
-    const { digest, size } = await memo.digest(path, signal)
-    if (size >= ALONE) {
-      groups.push([path])
-      open = undefined
-      continue
-    }
-    if (open === undefined) groups.push((open = []))
-    open.push(path)
-    const draw = Number.parseInt(digest.slice('sha256:'.length, 'sha256:'.length + 8), 16) / 2 ** 32
-    if (draw < size / SHARED) open = undefined
-  }
-  return groups
 }

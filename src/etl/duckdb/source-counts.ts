@@ -2,15 +2,15 @@
 import { eachPart } from '../../core/memo.js'
 import { parallel } from '../../core/parallel.js'
 import type { Source } from '../relation.js'
-import { howRead, sourcePart } from '../source-part.js'
+import { groupsOf, howRead, sourcePart } from '../source-part.js'
 import { reader } from '../sql/duckdb.js'
 import type { Session } from './session.js'
 
 const AT_ONCE = 4
 
 /**
- * For each file of the source, in order, the numbers that `select` gives over its rows; all files as one where nothing is
- * known of their content and all rows are wanted.
+ * The numbers that `select` gives over the rows of each group of files (`groupsOf`), of each file where `first` is given,
+ * and of all files as one where nothing is known of their content and all rows are wanted; in order.
  * @param select SQL of aggregates of the columns `names`, which are text
  * @param first so many rows of each file; all if absent
  */
@@ -37,13 +37,16 @@ export async function countsOfFiles(
     return found
   }
   const about = ['counts of a source file', 1, howRead(source), names, select, first ?? null]
-  const parts = paths.map((path) => sourcePart(source, path))
+  const groups = first === undefined ? await groupsOf(memo, source, signal) : paths.map((path) => [path])
+  const parts = groups.map((files) => files.map((path) => sourcePart(source, path)).join('\n'))
   const { values } = await eachPart<readonly number[]>(memo, about, parts, (missing, done) =>
     parallel(missing, AT_ONCE, async (index) => {
-      const path = paths[index] ?? ''
-      const counts = await of({ ...source, paths: [path] })
-      // what was counted while somebody wrote to the file is not what its digest says
-      await done(index, counts, (await memo.digest(path, signal)).digest === digests[path])
+      const files = groups[index] ?? []
+      const counts = await of({ ...source, paths: files })
+      // what was counted while somebody wrote to a file is not what its digest says
+      let isSure = true
+      for (const path of files) if ((await memo.digest(path, signal)).digest !== digests[path]) isSure = false
+      await done(index, counts, isSure)
     }),
   )
   return values
