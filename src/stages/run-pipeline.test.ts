@@ -300,4 +300,27 @@ evaluation: {bootstrap: 50}
     expect(existsSync(join(folder, 'out2'))).toBe(false)
     expect(existsSync(registryFile(other))).toBe(false)
   })
+
+  test('a feature that is infinite in a test row alone: one error, nothing published', async () => {
+    const at = join(folder, 'infinite')
+    await mkdir(at)
+    const rows = Array.from({ length: 200 }, (_, i) => `${i},${i === 199 ? '1e300' : i % 7},${'ab'[i % 2]}`)
+    await writeFile(join(at, 'rows.csv'), `t,x,y\n${rows.join('\n')}\n`)
+    await writeFile(
+      join(at, 'pipeline.yaml'),
+      `pipeline_name: infinite
+version: "1"
+label: y
+timestamp: t
+split: {method: time}
+data: {source_path: rows.csv, output_path: out}
+training: {model_type: logistic_regression}
+`,
+    )
+    const { state } = await runPipeline(loadConfig(join(at, 'pipeline.yaml')), { home: join(at, 'home') })
+    const error = state.stages.find(({ name }) => name === 'transform')?.error
+    expect(error).toMatchObject({ code: 'MR_TRANSFORM_NOT_FINITE' })
+    expect(error?.message).toContain('"x": its feature is infinite in 1 rows, the first of them row 200 (test)')
+    expect(existsSync(join(at, 'out'))).toBe(false)
+  })
 })

@@ -12,6 +12,7 @@ import { checkInputNames } from '../transforms/emit.js'
 import { fitPlan, planDocument, planExpressions } from '../transforms/plan.js'
 import type { FeaturePlan } from '../transforms/transform.js'
 import { candidateColumns, chooseColumns } from './feature-columns.js'
+import { checkFinite } from './finite-features.js'
 import { findTask, labelField, labelMissing, labelText, labelValue } from './label.js'
 import { getJson, putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
 import { movedColumns } from './moved-columns.js'
@@ -132,6 +133,7 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
         project(rows, featureColumns(config.entity, label, task, plan)),
         { progress: rowProgress(context), signal, memo, what: 'features' },
       )
+      await checkFinite(engine, memo, await tableRelation(store, features), plan, signal)
       const moved = await movedColumns(memo, label.name, plan)
       if (moved.length > 0)
         memo.note(
