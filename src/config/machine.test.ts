@@ -58,10 +58,10 @@ describe('the plan for a machine', () => {
   })
 
   it('uses no more threads than have room in the memory limit', () => {
-    const text = local.replace('data:', 'data:\n  memory_limit: 300MB')
+    const text = local.replace('data:', 'data:\n  memory_limit: 450MB')
     const plan = planForMachine(fromYaml(text), { ...laptop, cpus: 16 })
-    expect(plan.effective).toMatchObject({ threads: 4, memoryLimit: 3e8 })
-    expect(plan.notes).toContain('data.memory_limit is 300MB: 4 threads are used, since each needs about 64 MB')
+    expect(plan.effective).toMatchObject({ threads: 4, memoryLimit: 450e6 })
+    expect(plan.notes).toContain('data.memory_limit is 450MB: 4 threads are used, since each needs about 100 MB')
   })
 
   it('looks at this machine', async () => {

@@ -104,8 +104,8 @@ function countGpus(): Promise<number> {
 /** With one thread DuckDB cuts its files elsewhere: the bytes would differ from those of every other machine. */
 const FEWEST_THREADS = 2
 
-/** Bytes of buffers that each thread of the engine has at a time; measured on tables of twenty columns. */
-const THREAD_MEMORY = 64e6
+/** Bytes that each thread of the engine needs, to write a Parquet file above all; measured on tables of twenty columns. */
+const THREAD_MEMORY = 100e6
 
 type Asks = (path: string) => boolean
 

@@ -69,7 +69,7 @@ function sourceError(message: string, cause: unknown): MillraceError | undefined
 }
 
 /** An estimate, from tables of twenty columns. */
-const LEAST_MEMORY = 'about 64 MB a thread and 128 MB in all are the least; wide tables and windows need more'
+const LEAST_MEMORY = 'about 100 MB a thread and 200 MB in all are the least; wide tables and windows need more'
 
 function resourceError(message: string, cause: unknown): MillraceError {
   if (/No space left on device|ENOSPC|disk.* full/i.test(message))

@@ -16,7 +16,7 @@ import { groupOf, plainScan, rowGroups, withPosition } from './row-groups.js'
 const LONGEST = 1000
 /** Rows of a file that tell, if they hold more values than that, that it need not be tried. */
 const LOOK = 4096
-/** Files whose lists are made in one query. */
+/** Files whose lists are made together. */
 const FILES = 64
 /** Columns whose values are counted at a time: a hash table each, of 8 MB at least with two threads. */
 const TABLES = 4
@@ -83,7 +83,7 @@ function merge(lists: readonly Lists[number][], type: Wanted['type']): Frequent 
   return { values, distinct: values.length }
 }
 
-/** The lists of these files, in one query. */
+/** The lists of these files, a few columns at a time. */
 async function listsOf(
   connection: DuckDBConnection,
   parts: Parts,
@@ -101,22 +101,25 @@ async function listsOf(
   const { ends, files: of, rowsBefore } = await rowGroups(connection, scan.source, scan.rowsBefore)
   const last = files.map((_, f) => ends[of.lastIndexOf(f)] ?? rowsBefore[f] ?? 0)
   const placed = withPosition(relation, PLACE, rowsBefore)
-  const rows = project(placed, [
-    ...tried.map(({ column }): Named => ({ name: column, expr: col(column) })),
-    { name: FILE, expr: groupOf(col(PLACE), last) },
-  ])
-  const sql = `SELECT f, c, v, n, d FROM (
+  for (let start = 0; start < tried.length; start += TABLES) {
+    const some = tried.slice(start, start + TABLES)
+    const rows = project(placed, [
+      ...some.map(({ column }): Named => ({ name: column, expr: col(column) })),
+      { name: FILE, expr: groupOf(col(PLACE), last) },
+    ])
+    const sql = `SELECT f, c, v, n, d FROM (
   SELECT f, c, v, n, count(*) OVER (PARTITION BY f, c) AS d, row_number() OVER (PARTITION BY f, c) AS r
-  FROM (${countedValues(rows, tried, [FILE])}) AS g WHERE v IS NOT NULL
+  FROM (${countedValues(rows, some, [FILE])}) AS g WHERE v IS NOT NULL
 ) AS listed WHERE d <= ${LONGEST} OR r = 1`
-  const reader = await connection.runAndReadAll(sql)
-  for (const [file, column, value, count, distinct] of reader.getRows()) {
-    const want = tried[Number(column)]
-    const list = lists[Number(file)]
-    if (want === undefined || list === undefined) continue
-    const i = columns.indexOf(want)
-    if (Number(distinct) > LONGEST) list[i] = null
-    else list[i]?.push([String(value), Number(count)])
+    const reader = await connection.runAndReadAll(sql)
+    for (const [file, column, value, count, distinct] of reader.getRows()) {
+      const want = some[Number(column)]
+      const list = lists[Number(file)]
+      if (want === undefined || list === undefined) continue
+      const i = columns.indexOf(want)
+      if (Number(distinct) > LONGEST) list[i] = null
+      else list[i]?.push([String(value), Number(count)])
+    }
   }
   return lists
 }
