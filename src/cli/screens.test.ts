@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { STAGES } from '../stages/pipeline-stages.js'
 import { golden } from '../../test/golden.js'
 import { execute } from './program.js'
 import type { Verb } from './verb.js'
@@ -76,13 +77,37 @@ describe('help', () => {
   })
 })
 
+/** Two stages at a time end in an order of their own: each with the lines before it, in the order of the pipeline. */
+function inOrder(text: string): string {
+  const lines = text.split('\n')
+  const stageOf = (line: string): number =>
+    STAGES.findIndex((name) => line.startsWith(`${name} `) && line.endsWith('TIME'))
+  const [first, last] = [
+    lines.findIndex((line) => stageOf(line) >= 0),
+    lines.findLastIndex((line) => stageOf(line) >= 0),
+  ]
+  if (first < 0) return text
+  let start = first
+  while (lines[start - 1]?.startsWith(' ') === true) start--
+  const blocks: { readonly stage: number; readonly lines: readonly string[] }[] = []
+  let waiting: string[] = []
+  for (const line of lines.slice(start, last + 1)) {
+    waiting.push(line)
+    if (stageOf(line) < 0) continue
+    blocks.push({ stage: stageOf(line), lines: waiting })
+    waiting = []
+  }
+  blocks.sort((a, b) => a.stage - b.stage)
+  return [...lines.slice(0, start), ...blocks.flatMap((block) => block.lines), ...lines.slice(last + 1)].join('\n')
+}
+
 describe('a first afternoon', () => {
   const project = join(folder, 'project')
   const screens: string[] = []
   const type = async (cwd: string, ...args: string[]): Promise<Result> => {
     const result = await millrace(cwd, ...args)
     screens.push(
-      `$ millrace ${args.join(' ')}\n${result.text}${result.code === 0 ? '' : `(exit code ${result.code})\n`}\n`,
+      `$ millrace ${args.join(' ')}\n${inOrder(result.text)}${result.code === 0 ? '' : `(exit code ${result.code})\n`}\n`,
     )
     return result
   }

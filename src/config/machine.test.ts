@@ -15,7 +15,7 @@ describe('the plan for a machine', () => {
     const plan = planForMachine(fromYaml(CHAPTER_FILE), laptop)
     const problems = plan.problems.map((p) => `${p.code} ${p.message}\n  hint: ${p.hint}`)
     golden('config/plan.txt', `${[...plan.notes, ...problems, JSON.stringify(plan.effective)].join('\n')}\n`)
-    expect(() => requireRunnable(plan)).toThrow(/2 things in the file cannot run here/)
+    expect(() => requireRunnable(plan)).toThrow(/data\.output_path is s3:/)
   })
 
   it('runs the same file on local paths', () => {

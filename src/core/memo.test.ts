@@ -3,10 +3,8 @@ import { mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } fro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import * as files from './files.js'
+import { sha256File } from './files.js'
 import { eachPart, openMemo } from './memo.js'
-
-vi.mock('./files.js', { spy: true })
 
 let folder: string
 beforeAll(async () => {
@@ -77,9 +75,9 @@ describe('a memo', () => {
 
 describe('digests of files', () => {
   test('a file is read once for each of its states, and again if it was written just before', async () => {
-    const memo = await openMemo(fresh(), { scope: 1 })
+    const reads = vi.fn(sha256File)
+    const memo = await openMemo(fresh(), { scope: 1, read: reads })
     const path = join(folder, 'data.csv')
-    const reads = vi.mocked(files.sha256File)
     const old = Date.now() - 60_000
     await writeFile(path, 'a,b\n1,2\n')
     const { digest } = await memo.digest(path)
@@ -89,7 +87,7 @@ describe('digests of files', () => {
 
     // its time can be set back, but not the time of that change
     await utimes(path, old / 1000, old / 1000)
-    const later = await openMemo(fresh(), { scope: 1, now: () => Date.now() + 10_000 })
+    const later = await openMemo(fresh(), { scope: 1, read: reads, now: () => Date.now() + 10_000 })
     reads.mockClear()
     expect((await later.digest(path)).digest).toBe(digest)
     expect((await later.digest(path)).digest).toBe(digest)

@@ -36,6 +36,8 @@ export interface MemoOptions {
   readonly scope: unknown
   /** Keeps nothing new: for those who only look. */
   readonly readOnly?: boolean
+  /** Reads a file to its end for its digest; default `sha256File`. */
+  readonly read?: typeof sha256File
   /** Finds nothing that was kept before it was opened. */
   readonly forget?: boolean
   /** Milliseconds since 1970. */
@@ -108,7 +110,7 @@ class FolderMemo implements Memo {
     }
     const now = this.#options.now ?? Date.now
     const began = now()
-    const found = await sha256File(path, signal)
+    const found = await (this.#options.read ?? sha256File)(path, signal)
     if (before !== undefined && before.changed + TICK < began && (await stateOf(path))?.state === before.state) {
       this.#digests.set(JSON.stringify(key), found)
       await this.put(key, found)

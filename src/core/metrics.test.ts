@@ -4,9 +4,17 @@ import { gateMetric } from '../evaluate/gate.js'
 import { classificationScorer, regressionScorer } from '../evaluate/scorer.js'
 import { CLASSIFICATION_METRICS, isSmallerBetter, METRICS, metricName, REGRESSION_METRICS } from './metrics.js'
 
+const COSTS = { false_positive: 1, false_negative: 5, true_positive: 0, true_negative: 0 }
+
 test('the pipeline file takes every metric that evaluation gives, and no other', () => {
   const labels = Int32Array.of(0, 1)
-  const answers = { labels, probabilities: Float64Array.of(0.7, 0.3, 0.4, 0.6), predicted: labels, classes: 2 }
+  const answers = {
+    labels,
+    probabilities: Float64Array.of(0.7, 0.3, 0.4, 0.6),
+    predicted: labels,
+    classes: 2,
+    costs: COSTS,
+  }
   const given = [
     ...classificationScorer({ ...answers, positive: 1 }).names,
     ...regressionScorer(Float64Array.of(1, 2), Float64Array.of(1, 3)).names,
@@ -33,6 +41,7 @@ test('a better model has the better value, whichever way that is', () => {
         predicted: Int32Array.from(predicted),
         classes: 2,
         positive: 1,
+        costs: COSTS,
       }),
     )
   const actual = Float64Array.of(1, 2, 3)

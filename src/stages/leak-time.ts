@@ -244,4 +244,4 @@ function valueOf(
 }
 
 const shown = (value: unknown): string =>
-  value === null ? 'missing' : typeof value === 'number' ? String(Number(value.toPrecision(7))) : String(value)
+  typeof value === 'number' ? String(Number(value.toPrecision(7))) : typeof value === 'string' ? value : 'missing'
