@@ -55,7 +55,8 @@ export interface ColumnProfile {
   readonly name: string
   readonly type: Schema[number]['type']
   readonly missing: number
-  readonly distinct: number
+  /** Not counted for numbers with fractions and times of day. */
+  readonly distinct?: number
   /** Numbers and times (microseconds): over the rows that are not missing. */
   readonly min?: number
   readonly max?: number

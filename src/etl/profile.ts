@@ -10,6 +10,12 @@ const MOST_FREQUENT = 20
 
 const isNumber = ({ type }: Field): boolean => type !== 'text' && type !== 'boolean'
 
+/**
+ * Nearly every value of such a column is its own: to count them costs more than all the rest of a profile, and does not
+ * merge over files.
+ */
+const isContinuous = ({ type }: Field): boolean => type === 'number' || type === 'timestamp'
+
 /** Profiles of the columns of `schema`, in its order; times in microseconds. */
 export async function profileTable(
   engine: Engine,
@@ -20,7 +26,7 @@ export async function profileTable(
   const requests = schema.map((field): StatisticsRequest => ({
     name: field.name,
     expr: col(field.name),
-    distinct: true,
+    ...(isContinuous(field) ? {} : { distinct: true }),
     ...(isNumber(field) ? { mean: true, stddev: true, range: true } : { values: MOST_FREQUENT }),
   }))
   const facts = await engine.statistics(relation, requests, signal)
@@ -48,7 +54,7 @@ function profileOf(field: Field, facts: ColumnStatistics | undefined, bins?: Col
     name: field.name,
     type: field.type,
     missing: facts?.missing ?? 0,
-    distinct: facts?.distinct ?? 0,
+    ...(isContinuous(field) ? {} : { distinct: facts?.distinct ?? 0 }),
     ...finite('min', facts?.min),
     ...finite('max', facts?.max),
     ...finite('mean', facts?.mean),

@@ -62,7 +62,12 @@ export function columnsSection(validation: ValidationDocument | undefined): Sect
           cell: (c) => (c.missing === 0 ? markup`<span class="muted">0</span>` : percent(share(c))),
           value: share,
         },
-        { title: 'Distinct', kind: 'n', cell: (c) => count(c.distinct), value: (c) => c.distinct },
+        {
+          title: 'Distinct',
+          kind: 'n',
+          cell: (c) => (c.distinct === undefined ? '' : count(c.distinct)),
+          value: (c) => c.distinct ?? -1,
+        },
         { title: 'Shape', kind: 'keep', cell: (c) => (drawn.has(c) ? shape(c, rows) : '') },
         { title: 'Summary', kind: 'text', cell: (c) => markup`<span class="muted">${summary(c, rows)}</span>` },
       ],
@@ -87,7 +92,7 @@ function shape(column: ColumnProfile, rows: number): Content {
 function summary(column: ColumnProfile, rows: number): Content {
   if (rows > 0 && column.missing >= rows) return 'every value is missing'
   if (rows === 0) return 'no rows'
-  if (column.min !== undefined && column.distinct <= 1) return `always ${show(column, column.min)}`
+  if (column.min !== undefined && column.min === column.max) return `always ${show(column, column.min)}`
   if (column.min !== undefined && isTime(column)) return `${show(column, column.min)} to ${show(column, column.max)}`
   if (column.min !== undefined)
     return `${number(column.min)} to ${number(column.max)}; mean ${number(column.mean)}, deviation ${number(column.stddev)}`
@@ -95,10 +100,11 @@ function summary(column: ColumnProfile, rows: number): Content {
   if (top.length > 0 && column.distinct === 1) return markup`always ${name(top[0]?.value ?? '', 40)}`
   if ((top[0]?.count ?? 0) <= 1)
     return top.length > 0 ? markup`every value its own, e.g. ${name(top[0]?.value ?? '', 40)}` : ''
+  const { distinct = 0 } = column
   const shown = top
     .slice(0, 3)
     .map((t, i) => markup`${i > 0 && ', '}${name(t.value, 26)} ${percent(t.count / rows, 0)}`)
-  return markup`${shown}${column.distinct > 3 && `, and ${count(column.distinct - 3)} more`}`
+  return markup`${shown}${distinct > 3 && `, and ${count(distinct - 3)} more`}`
 }
 
 const differing = (notes: readonly string[]): Content =>

@@ -92,5 +92,5 @@ test.each([
   const [plain, wild] = await profileTable(engine, table, table.schema)
   expect(plain).toMatchObject({ min: 1, max: 3, stddev: 1 })
   expect(wild).not.toHaveProperty('stddev')
-  expect(wild).toMatchObject({ missing: 0, distinct: wild?.min === undefined ? 1 : 3 })
+  expect(wild).toMatchObject({ missing: 0 })
 })
