@@ -52,6 +52,7 @@ describe('refused by run, which registers nothing', () => {
     ['five rows', good.split('\n').slice(0, 6).join('\n'), [], 'MR_SPLIT_EMPTY', 'no row falls into'],
     ['nothing but the label', `y\n${lines(60, yes)}\n`, [], 'MR_FEATURE_NONE', 'y (the label)'],
     ['a name of Millrace’s own', good.replace('a,c,y', 'a,__row,y'), [], 'MR_SOURCE_RESERVED', '__row'],
+    ['a type that values do not have', good, ['data.schema={c: integer}'], 'MR_SOURCE_TYPE', '"p" in row 1'],
     ['an unknown column in the rules', good, ['features.exclude=["cc"]'], 'MR_FEATURE_COLUMN', "'cc'"],
   ])('%s', async (_, content, set, code, words) => {
     await using made = await folder()
