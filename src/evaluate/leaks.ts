@@ -1,6 +1,6 @@
 /**
  * The leak check's decisions: what was measured of a table, and from where on it is a leak. Pure: the same measurements
- * give the same findings. Figures are ratios of exact counts, rounded to six digits.
+ * give the same findings. Figures are ratios of counts, rounded to six digits.
  */
 import type { LeakCheck, LeakDocument, LeakFinding } from '../core/documents.js'
 
@@ -12,12 +12,17 @@ export const LEAK_CHECKS: readonly LeakCheck[] = [
   'look_ahead',
 ]
 
-/** Kappa of a single column from which it is the label in disguise: a mushroom's odor, which is honest, has 0.97. */
-export const LABEL_LIMIT = 0.98
+/**
+ * Balanced accuracy above chance of a single column from which it is the label in disguise: a label of which one row in
+ * a hundred was changed has 0.98, whatever its classes; a mushroom's odor, which is honest, 0.97.
+ */
+export const LABEL_LIMIT = 0.975
 /** The same for a regression: R² of ranks; a correlation of 0.999. */
 export const RANK_LIMIT = 0.998
 /** Rows of other than the most frequent class (classification), or rows (regression), below which chance can do it. */
 const LABEL_ROWS = 20
+/** Classes of fewer rows are left out: a few rows say nothing of a class. */
+const CLASS_ROWS = 10
 /** Share of the judging rows that may have copies among the training rows, and how many rows in any case. */
 export const COPY_LIMIT = 0.01
 export const COPY_ROWS = 10
@@ -27,6 +32,7 @@ const LATER_ROWS = 10
 
 const rounded = (value: number): number => Number(value.toPrecision(6))
 const percent = (share: number): string => `${Number((share * 100).toPrecision(3))} %`
+const shownValue = (value: number): string => String(Number(value.toFixed(4)))
 const rowsOf = (n: number): string => `${n.toLocaleString('en-US')} ${n === 1 ? 'row' : 'rows'}`
 
 /** Rows of one value of a column, of one class (or one bin of a number), on one side of the split. */
@@ -38,14 +44,41 @@ export interface Cell {
 }
 
 /**
- * How well a column alone tells the class: Cohen's kappa (1 for always, 0 for no better than chance) of each bin's most
- * frequent class, learnt on training rows and judged on the others, and the other way round, so that every row counts and
- * none judges itself. NaN for too few rows.
+ * What was learnt of a bin; where rows of it were never seen, of the nearest number that was (the smaller of two as near),
+ * so that a small table's bins of few rows tell what their neighbours do. Undefined where no number is near.
+ */
+function nearestBin<T>(learnt: ReadonlyMap<string, T>): (bin: string) => T | undefined {
+  const known = [...learnt.keys()]
+    .filter(isNumber)
+    .map(Number)
+    .sort((a, b) => a - b)
+  const byNumber = new Map([...learnt].flatMap(([bin, what]) => (isNumber(bin) ? [[Number(bin), what] as const] : [])))
+  return (bin) => {
+    const own = learnt.get(bin)
+    if (own !== undefined || !isNumber(bin)) return own
+    const value = Number(bin)
+    let [from, to] = [0, known.length]
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if ((known[middle] ?? 0) < value) from = middle + 1
+      else to = middle
+    }
+    const [below = -Infinity, above = Infinity] = [known[from - 1], known[from]]
+    return byNumber.get(value - below <= above - value ? below : above)
+  }
+}
+
+const isNumber = (bin: string): boolean => bin !== '' && Number.isFinite(Number(bin))
+
+/**
+ * How well a column alone tells the class: balanced accuracy (mean share of each class's rows that is right) above chance,
+ * 1 for always and 0 for no better than chance, so that it means the same for rare classes as for equal ones (of two
+ * classes: Youden's J). Each bin answers the class with the largest share of its rows in it, learnt on training rows and
+ * judged on the others, and the other way round: every row counts and none judges itself. NaN for too few rows.
  */
 export function tellsClass(cells: readonly Cell[], classes: number): number {
   const actual = new Float64Array(classes)
-  const answered = new Float64Array(classes)
-  let right = 0
+  const right = new Float64Array(classes)
   for (const judgedIsTrain of [false, true]) {
     const learnt = new Map<string, Float64Array>()
     const all = new Float64Array(classes)
@@ -56,21 +89,21 @@ export function tellsClass(cells: readonly Cell[], classes: number): number {
       counts[target] = (counts[target] ?? 0) + rows
       all[target] = (all[target] ?? 0) + rows
     }
-    const answers = new Map([...learnt].map(([bin, counts]) => [bin, indexOfMax(counts)]))
+    const shares = (counts: Float64Array) => counts.map((n, k) => (n === 0 ? 0 : n / (all[k] ?? 1)))
+    const answerOf = nearestBin(new Map([...learnt].map(([bin, counts]) => [bin, indexOfMax(shares(counts))])))
     const otherwise = indexOfMax(all)
     for (const { bin, target, isTrain, rows } of cells) {
       if (isTrain !== judgedIsTrain) continue
-      const answer = answers.get(bin) ?? otherwise
       actual[target] = (actual[target] ?? 0) + rows
-      answered[answer] = (answered[answer] ?? 0) + rows
-      if (answer === target) right += rows
+      if ((answerOf(bin) ?? otherwise) === target) right[target] = (right[target] ?? 0) + rows
     }
   }
   const total = actual.reduce((sum, n) => sum + n, 0)
-  const rest = total - actual.reduce((most, n) => Math.max(most, n), 0)
-  if (rest < LABEL_ROWS) return NaN
-  const chance = actual.reduce((sum, n, k) => sum + n * (answered[k] ?? 0), 0) / total
-  return chance === total ? 0 : rounded((right - chance) / (total - chance))
+  const known = [...actual.entries()].filter(([, n]) => n >= CLASS_ROWS)
+  if (total - Math.max(...actual) < LABEL_ROWS || known.length < 2) return NaN
+  const balanced = known.reduce((sum, [k, n]) => sum + (right[k] ?? 0) / n, 0) / known.length
+  const chance = 1 / known.length
+  return rounded((balanced - chance) / (1 - chance))
 }
 
 /**
@@ -96,9 +129,10 @@ export function tellsNumber(cells: readonly Cell[], bins: number): number {
       of.rows += rows
       of.sum += rows * (ranks[target] ?? 0)
     }
+    const answerOf = nearestBin(learnt)
     for (const { bin, target, isTrain, rows } of cells) {
       if (isTrain !== judgedIsTrain) continue
-      const of = learnt.get(bin)
+      const of = answerOf(bin)
       const answer = of === undefined ? middle : of.sum / of.rows
       left += rows * ((ranks[target] ?? 0) - answer) ** 2
       spread += rows * ((ranks[target] ?? 0) - middle) ** 2
@@ -120,7 +154,7 @@ export function labelFindings(
   kind: 'classification' | 'regression',
 ): readonly LeakFinding[] {
   const limit = kind === 'classification' ? LABEL_LIMIT : RANK_LIMIT
-  const unit = kind === 'classification' ? "Cohen's kappa" : "R² of the label's ranks"
+  const unit = kind === 'classification' ? 'balanced accuracy above chance' : "R² of the label's ranks"
   const known = measured.filter(({ value }) => !Number.isNaN(value)).sort((a, b) => b.value - a.value)
   const [nearest] = known
   if (nearest === undefined)
@@ -130,11 +164,7 @@ export function labelFindings(
         passed: true,
         value: 0,
         limit,
-        detail:
-          `too few rows to tell: at least ${LABEL_ROWS} ${kind === 'classification' ? 'of other than the most frequent class' : ''} are needed`.replace(
-            '  ',
-            ' ',
-          ),
+        detail: `too few rows to tell: at least ${LABEL_ROWS}${kind === 'classification' ? ' of other than the most frequent class' : ''} are needed`,
       },
     ]
   const failed = known.filter(({ value }) => value >= limit)
@@ -146,7 +176,7 @@ export function labelFindings(
         passed: true,
         value: nearest.value,
         limit,
-        detail: `no column tells ${label} by itself; the nearest is ${nearest.column}, ${unit} ${nearest.value}; a leak from ${limit} on`,
+        detail: `no column tells ${label} by itself; the nearest is ${nearest.column}, ${unit} ${shownValue(nearest.value)}; a leak from ${limit} on`,
       },
     ]
   return failed.map(({ column, value }) => ({
@@ -155,7 +185,7 @@ export function labelFindings(
     passed: false,
     value,
     limit,
-    detail: `${column} alone tells ${label}: ${unit} ${value}, a leak from ${limit} on; if it is known only after ${label}, leave it out (features.exclude: [${column}]), else leak_check.allow: [${column}]`,
+    detail: `${column} alone tells ${label}: ${unit} ${shownValue(value)}, a leak from ${limit} on; if it is known only after ${label}, leave it out (features.exclude: [${column}]), else leak_check.allow: [${column}]`,
   }))
 }
 
@@ -185,7 +215,7 @@ export function copyFinding(found: Copies): LeakFinding {
   const limit = rounded(Math.max(COPY_LIMIT, coarse))
   const passed = !areManyCopies(found) || value <= limit
   const compared = `equal in ${columns} columns${without.length === 0 ? '' : ` (all but ${listed(without)})`}`
-  const measured = `${rowsOf(copies)} of ${rowsOf(judging)} for validation and test (${percent(value)}) are copies of training rows, ${compared}`
+  const measured = `${rowsOf(copies)} of ${judging.toLocaleString('en-US')} for validation and test (${percent(value)}) are copies of training rows, ${compared}`
   const rule =
     coarse > COPY_LIMIT
       ? `${percent(coarse)} of the different rows are alike but for one column, so up to that share may be coincidence`
@@ -213,7 +243,7 @@ export function entityFinding(
       detail: `split.method: time parts rows by time, so that a ${entity} may have earlier rows to learn from`,
     }
   const value = rounded(found.judging === 0 ? 0 : found.shared / found.judging)
-  const measured = `${rowsOf(found.shared)} of ${rowsOf(found.judging)} for validation and test (${percent(value)}) are of a ${entity} that has training rows too`
+  const measured = `${rowsOf(found.shared)} of ${found.judging.toLocaleString('en-US')} for validation and test (${percent(value)}) are of a ${entity} that has training rows too`
   if (found.shared === 0) return { check, passed: true, value, limit: 0, detail: measured }
   return {
     check,
@@ -243,7 +273,7 @@ export function laterFindings(timestamp: string, columns: readonly LaterValues[]
         passed: false,
         value,
         limit: LATER_LIMIT,
-        detail: `${column} lies after ${timestamp} in ${rowsOf(later)} of ${rowsOf(present)} (${percent(value)}), more than ${percent(LATER_LIMIT)}: it is known only later; leave it out (features.exclude: [${column}]), or, if it is known beforehand as a due date is, leak_check.allow: [${column}]`,
+        detail: `${column} lies after ${timestamp} in ${rowsOf(later)} of ${present.toLocaleString('en-US')} (${percent(value)}), more than ${percent(LATER_LIMIT)}: it is known only later; leave it out (features.exclude: [${column}]), or, if it is known beforehand as a due date is, leak_check.allow: [${column}]`,
       },
     ]
   })
@@ -301,7 +331,7 @@ export function orderFinding(timestamp: string, notBefore: number, train: number
       passed: false,
       value: notBefore,
       limit: 0,
-      detail: `${rowsOf(notBefore)} of ${rowsOf(train)} for training are not before the first row for validation or test by ${timestamp}, in a split by time; run again with --force transform`,
+      detail: `${rowsOf(notBefore)} of ${train.toLocaleString('en-US')} for training are not before the first row for validation or test by ${timestamp}, in a split by time; run again with --force transform`,
     },
   ]
 }

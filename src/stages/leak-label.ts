@@ -8,22 +8,26 @@ import { labelValue } from './label.js'
 import { ROW } from './tables.js'
 import { inSplit, type PlanDocument, SPLIT } from './transform.js'
 
-/** Bins are cut by no more training rows than this; where there are more, by every second, third … of them. */
-const EDGE_ROWS = 250_000
-/** Numbers with no more different values than this are binned by value. */
+/** With more training rows than this every second, third … row is looked at, and fewer where numbers are cut, */
+const ROWS = 200_000
+const EDGE_ROWS = 50_000
+/** while this many training rows of other than the most frequent class are left. */
+const RARE_ROWS = 1000
+/** Numbers with no more different values than this are binned by value, if each has a few training rows. */
 const FEW_VALUES = 100
+const ROWS_A_VALUE = 5
 /** Fractions of each class's values at which numbers are cut: where a class begins and ends counts most. */
 const CLASS_FRACTIONS = [0, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 1]
 /** Above this many classes numbers are cut at quantiles of all rows. */
 const MANY_CLASSES = 20
-const BINS = 256
+const BINS = 64
 /** Columns at a time, so that neither the query nor its result gets large. */
 const COLUMNS = 32
 /** The most frequent pairs of value and class that are kept of a column. */
 const CELLS = 20_000
 const TARGET = '__target'
 
-/** @returns for each column kappa (classification) or R² of ranks (regression); see evaluate/leaks.ts */
+/** @returns for each column balanced accuracy above chance (classification) or R² of ranks (regression); see evaluate/leaks.ts */
 export async function tellsLabel(
   engine: Engine,
   rows: Relation,
@@ -31,20 +35,19 @@ export async function tellsLabel(
   signal: AbortSignal,
 ): Promise<readonly { readonly column: string; readonly value: number }[]> {
   const { task, label } = plan
-  const step = Math.ceil(plan.counts.train / EDGE_ROWS)
-  const train = inSplit(rows, 'train')
-  const sample = step <= 1 ? train : filter(train, call('eq', call('int_mod', col(ROW), int(step)), int(0)))
+  const looked = everyNth(rows, stepOf(plan, ROWS))
+  const train = inSplit(everyNth(rows, stepOf(plan, EDGE_ROWS)), 'train')
   const isNumber = task.kind === 'regression'
-  const edges = isNumber ? await quantilesOf(engine, sample, label, plan, signal) : []
+  const edges = isNumber ? await quantilesOf(engine, train, label, plan, signal) : []
   const targets = isNumber ? edges.length + 1 : task.classes.length
   const target = isNumber ? binOf(cast(col(label.name), 'number'), edges) : labelValue(label.name, label.type, task)
   const found: { column: string; value: number }[] = []
   for (let from = 0; from < plan.inputs.length; from += COLUMNS) {
     const columns = plan.inputs.slice(from, from + COLUMNS)
-    const bins = await binsOf(engine, withColumns(sample, [{ name: TARGET, expr: target }]), columns, plan, signal)
+    const bins = await binsOf(engine, withColumns(train, [{ name: TARGET, expr: target }]), columns, plan, signal)
     const side = cast(call('eq', col(SPLIT), text('train')), 'integer')
     const counted = await engine.statistics(
-      withColumns(rows, [{ name: TARGET, expr: call('add', call('mul', cast(target, 'integer'), int(2)), side) }]),
+      withColumns(looked, [{ name: TARGET, expr: call('add', call('mul', cast(target, 'integer'), int(2)), side) }]),
       columns.map(({ name }, i) => ({
         name: String(i),
         expr: call('concat', cast(col(TARGET), 'text'), text('|'), bins.get(name) ?? text('')),
@@ -62,6 +65,16 @@ export async function tellsLabel(
     }
   }
   return found
+}
+
+function everyNth(rows: Relation, step: number): Relation {
+  return step === 1 ? rows : filter(rows, call('eq', call('int_mod', col(ROW), int(step)), int(0)))
+}
+
+/** @param most training rows to be left */
+function stepOf({ task, counts, classCounts }: PlanDocument, most: number): number {
+  const rare = task.kind === 'regression' ? Infinity : counts.train - Math.max(...classCounts.train)
+  return Math.max(1, Math.min(Math.ceil(counts.train / most), Math.floor(rare / RARE_ROWS)))
 }
 
 /** The bin of a row by column, as text: the value itself where there are few or it is text; '' for missing. */
@@ -90,8 +103,9 @@ async function binsOf(
   for (const field of columns) {
     const own = statistics.get(field.name)
     const asText = call('coalesce', cast(col(field.name), 'text'), text(''))
-    if (own === undefined || (own.distinct ?? 0) <= FEW_VALUES) {
-      bins.set(field.name, asText)
+    const few = Math.max(2, Math.min(FEW_VALUES, Math.floor(plan.counts.train / ROWS_A_VALUE)))
+    if (own === undefined || (own.distinct ?? 0) <= few) {
+      bins.set(field.name, own === undefined ? asText : call('coalesce', cast(numberOf(field), 'text'), text('')))
       continue
     }
     const cuts = byClass
@@ -110,7 +124,7 @@ function numberOf({ name, type }: Field): Expr {
 
 /** So few bins that each has training rows in it. */
 function fractions({ counts }: PlanDocument): readonly number[] {
-  const bins = Math.min(BINS, Math.max(8, Math.floor(counts.train / 5)))
+  const bins = Math.min(BINS, Math.max(8, Math.floor(counts.train / ROWS_A_VALUE)))
   return Array.from({ length: bins - 1 }, (_, i) => (i + 1) / bins)
 }
 

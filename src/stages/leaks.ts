@@ -30,7 +30,7 @@ import { labelledRows, type PlanDocument } from './transform.js'
 export function leaks(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'leaks',
-    version: 2,
+    version: 3,
     after: ['features', 'transform'],
     async run(context) {
       const { config, inputs, store, signal } = context
