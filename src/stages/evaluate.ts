@@ -12,9 +12,16 @@ import { type Evaluation, evaluateClassification, evaluateRegression } from '../
 import type { StageContext, StageKind } from '../pipeline/stage.js'
 import { openPredictor } from '../serving/onnx-predictor.js'
 import type { ShardManifest } from '../train/shards.js'
-import { costsOf, describeWeights, fitCalibration, thresholdOf, weightOf } from './decision.js'
+import { type Answered, costsOf, describeWeights, fitCalibration, thresholdOf, weightOf } from './decision.js'
 import { buildModelFile, buildNetworkFile, type ModelParts } from './model-file.js'
-import { largestDifference, scorePacked, scoreRaw, type Scores } from './scoring.js'
+import {
+  emptyAnswers,
+  largestDifference,
+  type PackedAnswers,
+  packedAnswers,
+  rawAnswers,
+  scorePacked,
+} from './scoring.js'
 import { getJson, ONNX_TYPE, putJson, type RunResources } from './run-resources.js'
 import { tableRelation } from './tables.js'
 import type { NetworkDocument } from './train.js'
@@ -22,18 +29,11 @@ import { inSplit, labelledRows, type PlanDocument } from './transform.js'
 
 /** Largest difference between the served file and the batch path: absolute for probabilities, else relative. */
 const PARITY_TOLERANCE = 1e-6
-/** Training rows are compared too while there are no more than this; validation and test rows always are. */
+/** Training rows are compared too while there are no more than this, for time; validation and test rows always are. */
 const PARITY_TRAIN_ROWS = 1_000_000
 
 export type ScoredDocument = Evaluation & {
   readonly parity: { readonly rows: number; readonly maxDifference: number; readonly tolerance: number }
-}
-
-/** A split as the batch path answers it. `slack`: see `applyIsotonic`. */
-interface Packed {
-  readonly scores: Scores
-  readonly labels: Int32Array | Float32Array
-  readonly slack?: Float32Array
 }
 
 export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
@@ -56,7 +56,7 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
       const { task } = plan
       const costs = costsOf(config, task)
       const bare: ModelParts = { plan, network, weights: await weightsOf(context, refs.weights) }
-      const score = async (split: SplitName, file: Uint8Array): Promise<Packed> =>
+      const score = async (split: SplitName, file: Uint8Array): Promise<PackedAnswers> =>
         scorePacked(store, manifest, split, network.network, file, signal)
       const bareFile = buildNetworkFile(bare)
       const fit = await fitCalibration(
@@ -64,8 +64,7 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
         task,
         async (what) => {
           const file = what === 'logits' ? buildNetworkFile(bare, 'logits') : bareFile
-          const { scores, labels } = await score('validation', file)
-          return { values: scores.values as Float32Array, labels: labels as Int32Array }
+          return (await score('validation', file)) as Answered
         },
         signal,
       )
@@ -73,19 +72,12 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
       const calibrator = fit?.calibrator
       const parts: ModelParts = { ...bare, calibrator }
       const networkFile = calibrator?.kind === 'temperature' ? buildNetworkFile(parts) : bareFile
-      const packed = async (split: SplitName): Promise<Packed> => {
-        const answered = await score(split, networkFile)
-        if (calibrator?.kind !== 'isotonic') return answered
-        const before = answered.scores.values as Float32Array
-        const { probabilities, slack } = applyIsotonic(calibrator, before, PARITY_TOLERANCE)
-        return { ...answered, scores: { ...answered.scores, values: probabilities }, slack }
+      const calibrated = (answers: PackedAnswers): PackedAnswers => {
+        if (calibrator?.kind !== 'isotonic') return answers
+        const { probabilities, slack } = applyIsotonic(calibrator, answers.values as Float32Array, PARITY_TOLERANCE)
+        return { values: probabilities, labels: answers.labels, slack }
       }
-      const validation = await packed('validation')
-      const test = await packed('test')
-      const threshold = thresholdOf(config, task, {
-        values: validation.scores.values as Float32Array,
-        labels: validation.labels as Int32Array,
-      })
+      const threshold = thresholdOf(config, task, calibrated(await score('validation', networkFile)) as Answered)
 
       // those that the model takes; a row alone cannot tell them
       const windows = (await getJson<readonly WindowDocument[]>(store, inputs['features']?.['windows'])).filter(
@@ -117,41 +109,43 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
       const columns = [...new Set([...plan.inputs.map(({ name }) => name), ...sliceColumns])]
       const slices = new Collector(sliceColumns)
       const predictor = await openPredictor(file, { threads: resources.threads })
-      const train = plan.counts.train <= PARITY_TRAIN_ROWS ? await packed('train') : undefined
-      const total = validation.scores.rows + test.scores.rows + (train?.scores.rows ?? 0)
-      let done = 0
-      const raw = async (split: SplitName, packedScores: Scores, collect: (batch: RecordBatch) => void) =>
-        scoreRaw(
-          predictor,
-          engine.query(select(inSplit(rows, split), columns), signal).batches(signal),
-          packedScores.rows,
-          packedScores.width,
-          signal,
-          (batch) => {
-            collect(batch)
-            done += batch.rows
-            context.progress({ unit: 'rows', done, total })
-          },
-        )
-      let difference: number
-      let served: Scores
+      const { counts } = plan
+      const splits = (['validation', 'train', 'test'] as const).filter(
+        (split) => split !== 'train' || counts.train <= PARITY_TRAIN_ROWS,
+      )
+      const total = splits.reduce((sum, split) => sum + counts[split], 0)
+      // answers are compared as they come: only those that are scored are held
+      const test = emptyAnswers(network.network, manifest, counts.test)
       let sample: SampleRow | undefined
+      let [done, difference] = [0, 0]
+      const packed = async function* (split: SplitName): AsyncGenerator<PackedAnswers> {
+        let row = 0
+        for await (const answers of packedAnswers(store, manifest, split, networkFile, signal)) {
+          if (split === 'test') test.labels.set(answers.labels, row)
+          row += answers.labels.length
+          yield calibrated(answers)
+        }
+      }
+      const raw = async function* (split: SplitName) {
+        const query = engine.query(select(inSplit(rows, split), columns), signal)
+        let at = 0
+        for await (const { batch, values } of rawAnswers(predictor, query.batches(signal), signal)) {
+          if (split === 'test') {
+            slices.add(batch)
+            sample ??= sampleRow(batch, plan.inputs)
+            test.values.set(values, at)
+          }
+          at += values.length
+          yield { values }
+          done += batch.rows
+          context.progress({ unit: 'rows', done, total })
+        }
+      }
       try {
-        const isRelative = plan.task.kind === 'regression'
-        difference = 0
-        for (const [split, { scores, slack }] of [
-          ['validation', validation] as const,
-          ...(train ? [['train', train] as const] : []),
-        ])
-          difference = Math.max(
-            difference,
-            largestDifference(await raw(split, scores, () => undefined), scores, isRelative, slack),
-          )
-        served = await raw('test', test.scores, (batch) => {
-          slices.add(batch)
-          sample ??= sampleRow(batch, plan.inputs)
-        })
-        difference = Math.max(difference, largestDifference(served, test.scores, isRelative, test.slack))
+        for (const split of splits) {
+          const found = await largestDifference(raw(split), packed(split), task.kind === 'regression')
+          difference = Math.max(difference, found)
+        }
       } finally {
         await predictor[Symbol.asyncDispose]()
       }
@@ -174,7 +168,7 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
           ? await evaluateClassification({
               ...common,
               labels: test.labels as Int32Array,
-              probabilities: served.values,
+              probabilities: test.values,
               classes: plan.task.classes,
               positive: plan.task.positive,
               threshold,
@@ -185,7 +179,7 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
                   : {
                       method: fit.calibrator.kind,
                       detail: fit.detail,
-                      before: (await score('test', bareFile)).scores.values,
+                      before: (await score('test', bareFile)).values,
                     },
               trainingCounts: plan.classCounts.train,
               weights: weightOf(config, plan)?.(test.labels as Int32Array),
@@ -194,7 +188,7 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
           : await evaluateRegression({
               ...common,
               actual: Float64Array.from(test.labels, (difference) => difference + (plan.targetMean ?? 0)),
-              predicted: served.values,
+              predicted: test.values,
               trainingMean: network.target?.mean ?? 0,
             })
       for (const line of inShort(scored)) context.log(line)
@@ -260,6 +254,8 @@ class Collector {
   private schema: Schema = []
   private rows = 0
   private readonly parts: Vector[][]
+  /** One string for all rows that hold the same text. */
+  private readonly texts = new Map<string, string>()
 
   constructor(private readonly names: readonly string[]) {
     this.parts = names.map(() => [])
@@ -269,16 +265,27 @@ class Collector {
     this.schema = this.names.flatMap((name) => batch.schema.filter((field) => field.name === name))
     for (const [j, name] of this.names.entries()) {
       const vector = batch.columns[batch.schema.findIndex((field) => field.name === name)]
+      if (vector === undefined) continue
       // batches may reuse their memory
-      if (vector !== undefined) this.parts[j]?.push(vector.slice())
+      this.parts[j]?.push(isNumeric(vector) ? vector.slice() : vector.map((text) => this.shared(text)))
     }
     this.rows += batch.rows
   }
 
+  private shared(text: string): string {
+    const known = this.texts.get(text)
+    if (known === undefined) this.texts.set(text, text)
+    return known ?? text
+  }
+
+  /** All that was added, which is not held here any more. */
   batch(): RecordBatch {
-    return { schema: this.schema, rows: this.rows, columns: this.parts.map((vectors) => joined(vectors)) }
+    return { schema: this.schema, rows: this.rows, columns: this.parts.map((vectors) => joined(vectors.splice(0))) }
   }
 }
+
+const isNumeric = (vector: Vector): vector is Float64Array | BigInt64Array =>
+  vector instanceof Float64Array || vector instanceof BigInt64Array
 
 function joined(vectors: readonly Vector[]): Vector {
   const [first] = vectors
