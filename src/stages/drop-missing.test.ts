@@ -50,7 +50,6 @@ features:
     colour: [{impute: {strategy: drop, indicator: true}}, one_hot]
 training: {model_type: logistic_regression, max_epochs: 3, batch_size: 64, learning_rate: 0.02}
 evaluation: {bootstrap: 50}
-leak_check: {action: warn}
 `,
   )
 })
