@@ -4,13 +4,15 @@ import { join } from 'node:path'
 import type { PipelineConfig } from '../config/config.js'
 import { toYaml } from '../config/load.js'
 import type { ArtifactStore } from '../core/artifacts.js'
-import type { RegistrationDocument, TableDocument } from '../core/documents.js'
+import type { LeakDocument, RegistrationDocument, TableDocument } from '../core/documents.js'
 import { type ErrorCode, ERRORS, MillraceError } from '../core/errors.js'
 import { writeFileAtomic } from '../core/files.js'
+import { leakSummary } from '../evaluate/leaks.js'
 import { renderRunPage } from '../dashboard/run-page.js'
 import { renderValidationPage } from '../dashboard/validation-page.js'
 import { openArtifactStore } from '../core/artifact-store.js'
 import type { RunState } from '../pipeline/state.js'
+import { getJson } from '../stages/run-resources.js'
 import type { RunOutcome } from '../stages/run-pipeline.js'
 import { duration } from '../dashboard/format.js'
 import { openRegistry, registryFile } from '../registry/sqlite.js'
@@ -50,6 +52,13 @@ export async function writeRunPages(
   return page
 }
 
+/** What the leak check found, also where it refused the run. */
+async function leaksOfRun(store: ArtifactStore, state: RunState): Promise<LeakDocument | undefined> {
+  const stage = state.stages.find(({ name }) => name === 'leaks')
+  const report = stage?.value?.['report'] ?? stage?.attachments?.['report']
+  return report === undefined ? undefined : getJson<LeakDocument>(store, report)
+}
+
 /** Puts the rows that were taken out beside the page, as Parquet that any tool opens; gives the first file's name. */
 async function copyQuarantine(
   store: ArtifactStore,
@@ -72,7 +81,9 @@ export async function finishRun(out: Output, home: string, outcome: RunOutcome):
   const { state, registration } = outcome
   const store = await openArtifactStore(join(home, 'artifacts'), { readOnly: true })
   let page: string
+  let leaks: LeakDocument | undefined
   try {
+    leaks = await leaksOfRun(store, state)
     page = await writeRunPages(home, store, state, outcome.notes)
   } finally {
     await store.close()
@@ -86,9 +97,15 @@ export async function finishRun(out: Output, home: string, outcome: RunOutcome):
     seconds: state.seconds,
     page,
     exitCode: code,
+    ...(leaks === undefined ? {} : { leaks }),
     ...(registration === undefined ? {} : { registration }),
     ...(failed?.error === undefined ? {} : { error: failed.error, stage: failed.name }),
   })
+  if (leaks !== undefined) {
+    const line = `leaks: ${printable(leakSummary(leaks))}`
+    out.say()
+    out.say(leaks.checks.every(({ passed }) => passed) ? line : out.style(leaks.passed ? 'yellow' : 'red', line))
+  }
   const uri = registration === undefined ? undefined : await sayVerdict(out, home, state, registration)
   out.say()
   out.say(`${state.status} in ${duration(state.seconds)}; its page: ${shownPath(page)}`)
@@ -106,7 +123,7 @@ export async function finishRun(out: Output, home: string, outcome: RunOutcome):
     const known = errorCode in ERRORS ? (errorCode as ErrorCode) : 'MR_STAGE_FAILED'
     // `resume` goes on with the configuration of the run's start; what the file or its data got wrong is mended there, and
     // a new run reads it and does again only what changed
-    const isOfFile = ERRORS[known][1] === 2
+    const isOfFile = ERRORS[known][1] === 2 || known === 'MR_LEAK_FOUND'
     const next = isOfFile
       ? 'then run it again; nothing that was done is lost'
       : `then: ${commandLine(['resume', state.run], home)}`

@@ -3,6 +3,7 @@ import type { ArtifactRef, ArtifactStore } from '../core/artifacts.js'
 import type {
   EvaluationDocument,
   FeaturesDocument,
+  LeakDocument,
   RegistrationDocument,
   TableDocument,
   TrainingDocument,
@@ -44,6 +45,7 @@ export async function gatherRunPage(
     validation: await read<ValidationDocument>('validate', 'report'),
     features: await read<FeaturesDocument>('transform', 'report'),
     windows: await read<readonly WindowDocument[]>('features', 'windows'),
+    leaks: await read<LeakDocument>('leaks', 'report'),
     training: await read<TrainingDocument>('train', 'report'),
     evaluation,
     registration,

@@ -2,6 +2,7 @@
 import type {
   EvaluationDocument,
   FeaturesDocument,
+  LeakDocument,
   RegistrationDocument,
   TableDocument,
   TrainingDocument,
@@ -53,6 +54,8 @@ export interface RunPageData {
   readonly features?: FeaturesDocument
   /** Columns that were made of the earlier rows of an entity. */
   readonly windows?: readonly WindowDocument[]
+  /** Also of a run that was refused for it. */
+  readonly leaks?: LeakDocument
   readonly training?: TrainingDocument
   readonly evaluation?: EvaluationDocument
   readonly registration?: RegistrationDocument

@@ -11,7 +11,7 @@ import {
 import { golden } from '../../test/golden.js'
 import { renderRunPage, type RunPageData } from './run-page.js'
 import { quote } from './sections/model.js'
-import type { RuleResult } from '../core/documents.js'
+import type { LeakFinding, RuleResult } from '../core/documents.js'
 import { renderValidationPage } from './validation-page.js'
 
 /** Text of the page without style, script and markup. */
@@ -75,6 +75,29 @@ describe('run page', () => {
     expect(text).toContain('Predicted against actual')
     expect(text).toContain('Residuals')
     expect(text).not.toMatch(/ROC|Confusion|Calibration|Threshold/)
+  })
+
+  test('leaks: figures beside limits, what was found first, what the file allows', () => {
+    const leaks = goodRun.leaks
+    const found: LeakFinding = {
+      check: 'look_ahead',
+      column: 'closed',
+      passed: false,
+      value: 1,
+      limit: 0.01,
+      detail: 'x',
+    }
+    const page = (finding: LeakFinding, action: 'refuse' | 'warn' = 'refuse') =>
+      words(
+        renderRunPage({ ...goodRun, leaks: { passed: false, action, checks: [...(leaks?.checks ?? []), finding] } }),
+      )
+    expect(words(renderRunPage(goodRun))).toMatch(/No leak was found by 2 checks.* no leak 0.456 0.975 /)
+    expect(page(found)).toContain('1 leak was found, so nothing was trained.')
+    expect(page(found)).toMatch(/look_ahead closed leak 1 0.01 x .*duplicates no leak/)
+    expect(page(found, 'warn')).toContain('the scores may be too good to be true')
+    expect(page({ ...found, allowed: true })).toContain(
+      'No leak was found by 3 checks. 1 finding is allowed by the file.',
+    )
   })
 
   test('windows are said in words, escaped', () => {

@@ -6,6 +6,7 @@ import { columnsSection, dataSection } from './sections/data.js'
 import { evaluationSection } from './sections/evaluation.js'
 import { featuresSection } from './sections/features.js'
 import { header } from './sections/header.js'
+import { leaksSection } from './sections/leaks.js'
 import { modelSection } from './sections/model.js'
 import { pipelineSection } from './sections/pipeline.js'
 import { configurationSection, provenanceSection } from './sections/provenance.js'
@@ -25,6 +26,7 @@ export function renderRunPage(data: RunPageData): string {
     dataSection(data),
     columnsSection(data.validation),
     featuresSection(data.features, data.windows),
+    leaksSection(data.leaks),
     trainingSection(data.training),
     configurationSection(data),
     provenanceSection(data),

@@ -388,13 +388,12 @@ export function leaksOf({ checks }: Pick<LeakDocument, 'checks'>): readonly Leak
   return checks.filter(({ passed, allowed }) => !passed && allowed !== true)
 }
 
-/** One line for people: `none found (5 checks; nearest: V14 with 0.76 of 0.98)`. */
+/** One line for people, after `leaks: `: `none found (5 checks; nearest: V14 with 0.76 of 0.98)`. */
 export function leakSummary(document: LeakDocument): string {
   const leaks = leaksOf(document)
   const allowed = document.checks.filter((finding) => finding.allowed === true)
   const note = allowed.length === 0 ? '' : `; allowed by the file: ${listed([...new Set(allowed.map(named))])}`
-  if (leaks.length > 0)
-    return `${leaks.length} ${leaks.length === 1 ? 'leak' : 'leaks'} found: ${listed(leaks.map(named))}${note}`
+  if (leaks.length > 0) return `${leaks.length} found: ${listed(leaks.map(named))}${note}`
   const nearest = document.checks.find(({ check, passed, column }) => check === 'label_in_features' && passed && column)
   const near =
     nearest === undefined

@@ -14,7 +14,6 @@ import {
   LEAK_CHECKS,
   leakDocument,
   leaksOf,
-  leakSummary,
   orderFinding,
   windowFindings,
 } from '../evaluate/leaks.js'
@@ -51,7 +50,6 @@ export function leaks(resources: RunResources): StageKind<PipelineConfig> {
       await context.attach('report', report)
       const found = leaksOf(document)
       for (const { detail } of found) context.log(detail, 'warn')
-      context.log(leakSummary(document), 'info')
       if (!document.passed && document.action === 'refuse')
         throw new MillraceError('MR_LEAK_FOUND', found.map(({ detail }) => detail).join('; '), {
           hint: `nothing was trained; what is known and right goes in leak_check.allow: [${[...new Set(found.map(({ check, column }) => column ?? check))].join(', ')}]; leak_check.action: warn trains all the same`,

@@ -1,5 +1,6 @@
 /** Data of run pages for tests: a telco run as recorded by test/golden/record/run_page_fixture.py, and edge cases. */
 import { readFileSync } from 'node:fs'
+import type { LeakDocument } from '../../src/core/documents.js'
 import type { RunPageData, RunPageStage } from '../../src/dashboard/run-page.js'
 
 type Telco = Required<
@@ -84,9 +85,35 @@ export const stages: readonly RunPageStage[] = [
 
 const digest = (c: string) => `sha256:${c.repeat(64)}`
 
+/** What the leak check says of the telco customers. */
+const leaks: LeakDocument = {
+  passed: true,
+  action: 'refuse',
+  checks: [
+    {
+      check: 'duplicates',
+      passed: true,
+      value: 0.00473,
+      limit: 0.01,
+      detail:
+        '10 rows of 2,113 for validation and test (0.473 %) are copies of training rows, equal in 20 columns; a leak from 1 % and 10 rows on',
+    },
+    {
+      check: 'label_in_features',
+      column: 'Contract',
+      passed: true,
+      value: 0.4564,
+      limit: 0.975,
+      detail:
+        'no column tells Churn by itself; the nearest is Contract, balanced accuracy above chance 0.4564; a leak from 0.975 on',
+    },
+  ],
+}
+
 /** A run that went well, on real numbers. */
 export const goodRun: RunPageData = {
   ...telco,
+  leaks,
   run: {
     id: 'churn-20261124-113912',
     pipeline: 'churn',
@@ -182,6 +209,19 @@ export const hostileRun: RunPageData = {
             histogram: [NaN, 3, 0],
           },
     ),
+  },
+  leaks: {
+    passed: false,
+    action: 'warn',
+    checks: HOSTILE.map((name, i) => ({
+      check: 'label_in_features',
+      column: name,
+      passed: false,
+      ...(i % 2 === 0 ? {} : { allowed: true as const }),
+      value: NaN,
+      limit: Infinity,
+      detail: name,
+    })),
   },
   features: {
     ...telco.features,
