@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { golden } from '../../test/golden.js'
 import { fromYaml } from './load.js'
-import { detectMachine, planForMachine, requireRunnable } from './machine.js'
+import { detectMachine, planForMachine, requireRunnable, stagesAtOnce } from './machine.js'
 
 /** A file with exactly the keys of the configuration chapter. */
 const CHAPTER_FILE = readFileSync(new URL('../../test/golden/config/chapter.yaml', import.meta.url), 'utf8')
@@ -55,6 +55,15 @@ describe('the plan for a machine', () => {
     expect(
       plan.notes.filter((note) => note.startsWith('data.threads') || note.startsWith('data.memory_limit')),
     ).toHaveLength(2)
+  })
+
+  it.each([
+    ['200MB', 1],
+    ['399MB', 1],
+    ['400MB', 2],
+  ])('with %s for the engine %i stages run at once', (limit, stages) => {
+    const text = local.replace('data:', `data:\n  memory_limit: ${limit}`)
+    expect(stagesAtOnce(planForMachine(fromYaml(text), laptop).effective)).toBe(stages)
   })
 
   it('uses no more threads than have room in the memory limit', () => {

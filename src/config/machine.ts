@@ -107,6 +107,14 @@ const FEWEST_THREADS = 2
 /** Bytes that each thread of the engine needs, to write a Parquet file above all; measured on tables of twenty columns. */
 const THREAD_MEMORY = 100e6
 
+/**
+ * How many stages run at once. Two let `publish` run beside `pack` and `train`, and share the engine's memory: where it
+ * has no room for the threads of both, one after the other.
+ */
+export function stagesAtOnce({ threads, memoryLimit }: MachinePlan['effective']): number {
+  return memoryLimit < 2 * threads * THREAD_MEMORY ? 1 : 2
+}
+
 type Asks = (path: string) => boolean
 
 function* resourceNotes({ resources }: PipelineConfig, machine: Machine, asks: Asks): Iterable<string> {

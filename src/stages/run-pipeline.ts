@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PipelineConfig } from '../config/config.js'
 import { type LoadedConfig, requireLabel, resolvePath } from '../config/load.js'
-import { detectMachine, type MachinePlan, planForMachine, requireRunnable } from '../config/machine.js'
+import { detectMachine, type MachinePlan, planForMachine, requireRunnable, stagesAtOnce } from '../config/machine.js'
 import type { ArtifactStore } from '../core/artifacts.js'
 import { type Clock, systemClock } from '../core/clock.js'
 import type { RegistrationDocument } from '../core/documents.js'
@@ -112,14 +112,18 @@ async function planned(config: PipelineConfig, positionOf: LoadedConfig['positio
   return plan
 }
 
-function executorOf(home: Home, config: PipelineConfig, clock: Clock = systemClock): PipelineExecutor {
+function executorOf(
+  home: Home,
+  config: PipelineConfig,
+  plan: MachinePlan,
+  clock: Clock = systemClock,
+): PipelineExecutor {
   const { max_retries, initial_delay, backoff_factor, max_delay } = config.retry
   return new PipelineExecutor({
     journal: home.journal,
     store: home.store,
     clock,
-    // stages share one engine, which uses all cores itself; two at once let `publish` run beside `pack` and `train`
-    concurrency: 2,
+    concurrency: stagesAtOnce(plan.effective),
     retry: new RetryStrategy({
       maxRetries: max_retries,
       initialDelay: initial_delay * 1000,
@@ -154,7 +158,7 @@ export async function runPipeline(
   const home = await openHome(options.home, `pipeline ${config.pipeline_name}`)
   try {
     await clearSpills(home)
-    const executor = executorOf(home, config, options.clock)
+    const executor = executorOf(home, config, plan, options.clock)
     const runId = options.runId ?? executor.newRunId()
     const force = options.force ?? false
     const started = (options.clock ?? systemClock).now()
@@ -204,7 +208,7 @@ export async function resumePipeline(run: string | undefined, options: RunOption
     const loaded = { config, folder: before?.folder ?? process.cwd() }
     const begun = { runId: name, started: before?.startedAt ?? (options.clock ?? systemClock).now() }
     const state = await withResources(loaded, plan, home, begun, (resources) =>
-      executorOf(home, config, options.clock).resume<PipelineConfig>(name, {
+      executorOf(home, config, plan, options.clock).resume<PipelineConfig>(name, {
         stages: pipelineStages(resources, config.retry.timeout).filter(({ name: stage }) => began.has(stage)),
         versions: { node: process.versions.node, ...resources.versions },
         ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -224,7 +228,11 @@ export async function explainPipeline(loaded: LoadedConfig, options: RunOptions)
   try {
     const begun = { runId: 'explain', started: (options.clock ?? systemClock).now(), readOnly: true }
     return await withResources(loaded, plan, home, begun, (resources) =>
-      executorOf(home, loaded.config).explain<PipelineConfig>(pipelineStages(resources), loaded.config, options.signal),
+      executorOf(home, loaded.config, plan).explain<PipelineConfig>(
+        pipelineStages(resources),
+        loaded.config,
+        options.signal,
+      ),
     )
   } finally {
     await home.close()

@@ -63,7 +63,7 @@ data:
   validation_rules: {unique_columns: [id], value_ranges: {score: [0.001, 1]}}
 features:
   exclude: [id]
-  columns: {amount: [{impute: median}, robust]}
+  columns: {amount: [{impute: median}, robust], score: [{bucket: 10}]}
   windows: {spent: {by: customer, of: amount, compute: mean, rows: 5}}
 training: {model_type: neural_network, hidden_dims: [8], batch_size: 512, max_epochs: 1}
 evaluation: {calibration: temperature, bootstrap: 50}
