@@ -43,7 +43,9 @@ export function lower(expr: Expr, schema: Schema): Expr {
       if (values.length === 0) return bool(false)
       const value = convert(down(expr.value), unify('in', [typeOf(expr.value, schema), expr.type]), schema)
       const isWhole = (one: LiteralValue): boolean => typeof one === 'bigint' || Math.abs(Number(one)) < LARGEST_WHOLE
-      const asText = expr.type === 'text' || values.every((one) => Number.isInteger(Number(one)) && isWhole(one))
+      const areNumbers = expr.type === 'integer' || expr.type === 'number'
+      const asText =
+        expr.type === 'text' || (areNumbers && values.every((one) => Number.isInteger(Number(one)) && isWhole(one)))
       if (values.length <= LONG_LIST || !asText) return { ...expr, value, values }
       const names = [...new Set(values.map(String))]
       const found = call('not', call('is_null', { op: 'position', value: cast(value, 'text'), values: names }))

@@ -54,6 +54,11 @@ describe('readModelFile', () => {
     expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/)
   })
 
+  it('keeps how probabilities were calibrated', () => {
+    const calibration = 'temperature 1.042: probabilities become less sure'
+    expect(readModelFile(loanModel({ metadata: { calibration } })).metadata.calibration).toBe(calibration)
+  })
+
   it('takes every threshold that can be chosen, also the one that no probability reaches', () => {
     const never = chooseThreshold(
       'accuracy',

@@ -37,6 +37,7 @@ export function parseMetadata(json: string | undefined): ModelMetadata {
     ...(entry['leftOut'] === undefined ? {} : { leftOut: names(entry['leftOut'], 'leftOut') }),
     ...(entry['windows'] === undefined ? {} : { windows: windows(entry['windows'], fields(entry['inputs'])) }),
     ...(threshold === undefined ? {} : { threshold }),
+    ...(entry['calibration'] === undefined ? {} : { calibration: text(entry['calibration'], 'calibration') }),
     seed,
     digests: texts(entry['digests'], 'digests'),
     engines: texts(entry['engines'], 'engines'),

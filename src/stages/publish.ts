@@ -10,6 +10,7 @@ import { project, type Relation } from '../etl/relation.js'
 import type { StageContext, StageKind } from '../pipeline/stage.js'
 import {
   appended,
+  freeFolder,
   isPublished,
   makeCurrent,
   type PublishedManifest,
@@ -38,15 +39,19 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
       const planRef = inputs['transform']?.['plan']
       const table = await getJson<TableDocument>(store, features)
       const plan = await getJson<PlanDocument>(store, planRef)
-      const { relation, columns, partitionBy, keys } = await layOut(context, table, plan)
+      const { relation, columns, partitionBy, keys, carries } = await layOut(context, table, plan)
 
       const output = folderOf(config)
       await mkdir(output, { recursive: true })
       refuseOthers(output, await readManifest(output), config.pipeline_name)
       // named by content: the same table again lands in the same place and changes nothing
       const names = columns.map(({ name }) => name)
-      const content = { features: features?.digest ?? '', names, partitionBy, file_format, compression }
-      const folder = `data-${sha256Json(content).slice('sha256:'.length, 'sha256:'.length + 16)}`
+      const source = carries ? (inputs['features']?.['table']?.digest ?? '') : ''
+      const content = { features: features?.digest ?? '', source, names, partitionBy, file_format, compression }
+      const folder = await freeFolder(
+        output,
+        `data-${sha256Json(content).slice('sha256:'.length, 'sha256:'.length + 16)}`,
+      )
       const fresh = join(output, `.writing-${folder}-${process.pid}`)
       await rm(fresh, { recursive: true, force: true })
       try {
@@ -86,6 +91,8 @@ interface Layout {
   readonly columns: readonly Named[]
   readonly partitionBy: readonly string[]
   readonly keys: readonly string[]
+  /** True if columns of the source stand beside the features. */
+  readonly carries: boolean
 }
 
 /** The source's column `index` of `partition_by`, on its way. */
@@ -136,7 +143,8 @@ async function layOut(
         { hint: `columns: ${all.join(', ')}` },
       )
     }
-  return { relation, columns, partitionBy, keys: [ROW, ENTITY].flatMap((column) => names.get(column) ?? []) }
+  const keys = [ROW, ENTITY].flatMap((column) => names.get(column) ?? [])
+  return { relation, columns, partitionBy, keys, carries: own.length > 0 }
 
   /** `name`, or with a number where it is taken; engines compare names without regard to case. */
   function take(name: string): string {

@@ -2,7 +2,7 @@
  * The table under data.output_path: folders of files named by content, and one `manifest.json` that says which of them are
  * the table. Writing ends with one rename of the manifest; readers that follow it never see half a table.
  */
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { MillraceError } from '../core/errors.js'
 import { canonicalJson } from '../core/json.js'
@@ -52,8 +52,21 @@ export function refuseOthers(output: string, found: PublishedManifest | 'damaged
   )
 }
 
+/** `data-<hash of the content>`, and for what was written once more (a lost file, a forced run) a number behind it. */
+const FOLDER = /^(data-[0-9a-f]{16})(-\d+)?$/
+
+/** `name`, or with a number behind it where a folder of that name is there: one that readers may be in is left alone. */
+export async function freeFolder(output: string, name: string): Promise<string> {
+  const taken = new Set(await readdir(output))
+  let free = name
+  for (let i = 2; taken.has(free); i++) free = `${name}-${i}`
+  return free
+}
+
+const contentOf = (folder: string): string => FOLDER.exec(folder)?.[1] ?? folder
+
 /**
- * What is there and the new part, as one table; the same part again adds nothing. Throws MR_PUBLISH_SCHEMA where they have
+ * What is there and the new part, as one table; the same content again takes the place of what it was written as before. Throws MR_PUBLISH_SCHEMA where they have
  * other columns, types or partitions.
  */
 export function appended(
@@ -67,7 +80,7 @@ export function appended(
       'data.write_mode is append, but the manifest.json that is there cannot be read, so what was appended cannot be told',
       { hint: 'bring it back from a copy, or set data.write_mode: overwrite' },
     )
-  const names = new Set(part.parts.map(({ folder }) => folder))
+  const again = new Set(part.parts.map(({ folder }) => contentOf(folder)))
   for (const [what, there, here] of [
     ['columns', inWords(before.schema), inWords(part.schema)],
     ['partitions', before.partitionBy.join(', '), part.partitionBy.join(', ')],
@@ -79,12 +92,18 @@ export function appended(
         `data.write_mode is append, but the table that is there has other ${what}: ${differing(there, here)}`,
         { hint: 'set data.write_mode: overwrite, or another data.output_path' },
       )
-  if (before.parts.some(({ folder }) => names.has(folder))) return before
+  const isOld = (folder: string): boolean => again.has(contentOf(folder))
+  const at = before.parts.findIndex(({ folder }) => isOld(folder))
+  const [earlier, later] = at < 0 ? [before.parts, []] : [before.parts.slice(0, at), before.parts.slice(at + 1)]
+  const parts = [...earlier, ...part.parts, ...later]
+  const files = [...before.files, ...part.files].filter(
+    (file, i) => i >= before.files.length || !isOld(file.path.split('/')[0] ?? ''),
+  )
   return {
     ...part,
-    rows: before.rows + part.rows,
-    parts: [...before.parts, ...part.parts],
-    files: [...before.files, ...part.files],
+    rows: parts.reduce((sum, { rows }) => sum + rows, 0),
+    parts,
+    files: parts.flatMap(({ folder }) => files.filter((file) => file.path.startsWith(`${folder}/`))),
   }
 }
 
@@ -132,8 +151,6 @@ export async function makeCurrent(
   folder: string,
   manifest: PublishedManifest,
 ): Promise<void> {
-  await mkdir(output, { recursive: true })
-  await rm(join(output, folder), { recursive: true, force: true })
   await rename(fresh, join(output, folder))
   await syncFolder(output)
   await writeFileAtomic(join(output, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)

@@ -160,11 +160,25 @@ describe('runPipeline', () => {
     expect(both.rows).toBe(both.parts.reduce((sum, { rows }) => sum + rows, 0))
     expect(statuses(await append())).toBe(ALL_CACHED)
     expect(await manifestOf()).toEqual(both)
-    // a lost file is written again, in its old place
+    // a lost file is written again, in a folder of its own that takes the place of the damaged one
     await rm(join(output, both.files[0]?.path ?? ''))
     await append()
-    expect(await manifestOf()).toEqual(both)
-    expect(existsSync(join(output, both.files[0]?.path ?? ''))).toBe(true)
+    const mended = await manifestOf()
+    expect(mended.parts.map(({ folder: name }) => name)).toEqual([`${first.parts[0]?.folder}-2`, both.parts[1]?.folder])
+    expect(mended.rows).toBe(both.rows)
+    expect(mended.files.map(({ digest }) => digest)).toEqual(both.files.map(({ digest }) => digest))
+    for (const file of mended.files) expect(existsSync(join(output, file.path))).toBe(true)
+    expect((await readdir(output)).filter((name) => name.startsWith('data-'))).toHaveLength(2)
+
+    // the same features beside other values of a column that partitions them are another table
+    await append('features.exclude=[colour]', 'data.partition_by=[colour]', `data.output_path=${output}-2`)
+    const table = await readFile(join(folder, 'rows.csv'), 'utf8')
+    await writeFile(join(folder, 'rows.csv'), table.replaceAll(',blue,', ',navy,'))
+    await append('features.exclude=[colour]', 'data.partition_by=[colour]', `data.output_path=${output}-2`)
+    await writeFile(join(folder, 'rows.csv'), table)
+    const moved = JSON.parse(await readFile(`${output}-2/manifest.json`, 'utf8')) as PublishedManifest
+    expect(moved.parts).toHaveLength(2)
+    for (const file of moved.files) expect(existsSync(join(`${output}-2`, file.path)), file.path).toBe(true)
 
     const other = await append('features.exclude=[x]')
     const error = other.state.stages.find(({ name }) => name === 'publish')?.error

@@ -32,6 +32,8 @@ const among = (value: Expr, values: readonly LiteralValue[], type: ColumnType): 
   type,
 })
 const time = (value: string): Expr => ({ op: 'literal', value, type: 'timestamp' })
+const many = Array.from({ length: 40 }, (_, i) => BigInt(i))
+const days = many.map((i) => BigInt(Date.UTC(2024, 0, 1 + Number(i))) * 1000n)
 const letters = Array.from({ length: 40 }, (_, i) => `w${i}`)
 
 /** Evaluated over a row with id = 1, k = 'a', x = 1.5, s = 'one'. */
@@ -151,6 +153,12 @@ export const EXPRESSIONS: readonly ExpressionCase[] = [
   is('position of nothing', position(col('k'), []), null),
   is('position of many', position(text('w39'), letters), 39n),
   is('in', among(col('k'), ['b', 'a'], 'text'), true),
+  is('in of many integers', among(col('id'), many, 'integer'), true),
+  is('in of many whole numbers, a fraction', among(col('x'), many.map(Number), 'number'), false),
+  is('in of many whole numbers, one of them', among(num(2), many.map(Number), 'number'), true),
+  is('in of many numbers', among(col('x'), [...many.map(Number), 1.5], 'number'), true),
+  is('in of many times', among(time('2024-01-01T00:00:00Z'), days, 'timestamp'), true),
+  is('not in many times', among(time('2024-01-01T00:00:01Z'), days, 'timestamp'), false),
   is('in not', among(col('k'), ['b'], 'text'), false),
   is('in nothing', among(col('k'), [], 'text'), false),
   is('in missing', among(noText, ['b'], 'text'), null),

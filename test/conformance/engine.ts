@@ -21,6 +21,7 @@ import {
   type Frame,
   type Named,
   type WindowFunction,
+  when,
 } from '../../src/etl/expr.js'
 import {
   aggregated,
@@ -437,6 +438,14 @@ export function engineConformance(name: string, open: () => Promise<Engine>): vo
         const found = await engine.rows(sort(select(back, ['id', 'part', 'place']), [{ expr: col('place') }]))
         const wanted = await engine.rows(select(parted, ['id', 'part']))
         expect(byPart(found)).toEqual(byPart(wanted))
+      })
+      it('refuses values that would share a folder', async () => {
+        for (const [i, other] of ['__HIVE_DEFAULT_PARTITION__', 'B'].entries()) {
+          const k = when(call('eq', col('id'), int(1)), text(other), col('k'))
+          const target = { folder: path(`same-${i}`), format: 'parquet' as const, partitionBy: ['k'] }
+          const write = engine.write(withColumns(orders, named({ k })), target)
+          await expect(write).rejects.toMatchObject({ code: 'MR_PUBLISH_PARTITION' })
+        }
       })
       it('refuses more folders than a table can have', async () => {
         const many = await manyRows(bench, 'too-many.csv', 10_001)

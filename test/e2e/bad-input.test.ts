@@ -80,7 +80,7 @@ test('hostile names are names like any other, from the raw file to the scored on
   ]
   await using made = await folder()
   const header = names.map((name) => `"${name.replaceAll('"', '""')}"`).join(',')
-  const content = `${header},split\n${lines(200, (i) => `${names.map((_, k) => (i * (k + 3)) % 17).join(',')},${yes(i)}`)}\n`
+  const content = `${header},split\n${lines(200, (i) => `${names.map((_, k) => (i * (k + 3) * 7919) % 1009).join(',')},${yes(i)}`)}\n`
   const path = join(made.path, "a folder's name")
   const file = await initiated(path, 'my "data".csv', content, 'split')
   await succeed(['run', file])

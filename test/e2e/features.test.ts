@@ -26,7 +26,10 @@ test.each([
 ])('examples/%s', async (name, rows) => {
   await using copy = await example(name)
   const home = join(copy.path, '.millrace')
-  const { state } = await runPipeline(loadConfig(copy.file), { home, stages: ['extract', 'validate', 'transform'] })
+  const { state } = await runPipeline(loadConfig(copy.file), {
+    home,
+    stages: ['extract', 'validate', 'features', 'transform'],
+  })
   const outputOf = (stage: string, output: string) =>
     state.stages.find((result) => result.name === stage)?.value?.[output]
   const store = await openArtifactStore(join(home, 'artifacts'), { readOnly: true })
@@ -43,7 +46,7 @@ test.each([
     graph.output('categories', features.categories, 'int64', ['N', width.categories])
   const session = await InferenceSession.create(graph.toModel(), { logSeverityLevel: 3 })
 
-  const raw = labelledRows(await tableOf(store, 'validate', 'table'), plan)
+  const raw = labelledRows(await tableOf(store, 'features', 'table'), plan)
   const written = await tableOf(store, 'transform', 'features')
   const names = [...plan.plan.numeric, ...plan.plan.categories.map((category) => category.name)]
   const batch = await all(

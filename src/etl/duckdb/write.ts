@@ -177,6 +177,7 @@ async function writeEach(
   signal?: AbortSignal,
 ): Promise<Written> {
   const kept = relation.schema.filter(({ name }) => !by.includes(name)).map(({ name }) => ({ name, expr: col(name) }))
+  refuseSamePaths(values, by)
   const total = values.reduce((sum, row) => sum + Number(row[by.length]), 0)
   const files: Written['files'][number][] = []
   let done = 0
@@ -196,6 +197,22 @@ async function writeEach(
     progress?.({ rows: done, total, fraction: total === 0 ? 1 : done / total })
   }
   return { schema: relation.schema, rows: total, files }
+}
+
+/** Two values in one folder would overwrite each other: a text that is called as "missing" is, or a file system's case. */
+function refuseSamePaths(values: readonly (readonly unknown[])[], by: readonly string[]): void {
+  const seen = new Map<string, string>()
+  for (const row of values) {
+    const names = by.map((_, i) => (row[i] == null ? NULL_PARTITION : encode(String(row[i]))))
+    const path = names.join('/').toLowerCase()
+    const words = by.map((name, i) => `${name} ${row[i] == null ? 'missing' : JSON.stringify(row[i])}`).join(', ')
+    const before = seen.get(path)
+    if (before !== undefined)
+      throw new MillraceError('MR_PUBLISH_PARTITION', `two partitions would be one folder: ${before} and ${words}`, {
+        hint: 'folders are told apart without regard to case: partition by another column',
+      })
+    seen.set(path, words)
+  }
 }
 
 /** As a folder's name: what is not plain ASCII is percent-encoded, as DuckDB does. */
