@@ -98,7 +98,7 @@ describe('examples/churn', () => {
 
     // a second version becomes champion; the running server takes it without a lost request
     await succeed(['run', churn.file, '--set', 'training.hidden_dims=[16]'])
-    const versions = new Set<string>()
+    const versions = new Set([before.body])
     const deadline = Date.now() + 20_000
     while (Date.now() < deadline && versions.size < 2) {
       const answer = await ask(row)

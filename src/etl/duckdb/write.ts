@@ -202,8 +202,8 @@ async function writeEach(
 /** Two values in one folder would overwrite each other: a text that is called as "missing" is, or a file system's case. */
 function refuseSamePaths(values: readonly (readonly unknown[])[], by: readonly string[]): void {
   const seen = new Map<string, string>()
-  for (const row of values) {
-    const names = by.map((_, i) => (row[i] == null ? NULL_PARTITION : encode(String(row[i]))))
+  for (const row of values as readonly (readonly (string | null)[])[]) {
+    const names = by.map((_, i) => (row[i] == null ? NULL_PARTITION : encode(row[i])))
     const path = names.join('/').toLowerCase()
     const words = by.map((name, i) => `${name} ${row[i] == null ? 'missing' : JSON.stringify(row[i])}`).join(', ')
     const before = seen.get(path)
