@@ -224,7 +224,8 @@ class ScoredTable {
 
 /**
  * The data's columns for the output. Into the same format as they stand there, Parquet's types into any, all as text
- * into CSV; text files into formats with types by the types that were found in them.
+ * into CSV; text files into formats with types by the types that were found in them, and so Parquet files that store a
+ * column in different types.
  */
 function rawTable(source: Source, schema: Schema, to: FileFormat | undefined): string {
   const names = schema.map(({ name }) => name)
@@ -233,7 +234,8 @@ function rawTable(source: Source, schema: Schema, to: FileFormat | undefined): s
     const paths = source.paths.map(pathLiteral).join(', ')
     return `read_json([${paths}], format = 'auto', hive_partitioning = false, columns = {${types.join(', ')}})`
   }
-  if (source.format === 'parquet' || to === 'csv') return reader(source, names)
+  const isStoredAlike = source.stored === undefined
+  if (isStoredAlike && (source.format === 'parquet' || to === 'csv')) return reader(source, names)
   return `(${compile(scan(source, schema), duckdb)})`
 }
 

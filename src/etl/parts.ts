@@ -24,7 +24,13 @@ export function partsOf(relation: Relation): Parts | undefined {
   const { scan, looksAt } = found
   const { source, rowNumber, rowsBefore } = scan
   const isPlaced = rowNumber !== undefined && looksAt.has(rowNumber)
-  if (source.digests === undefined || source.hive !== undefined || source.layouts !== undefined) return undefined
+  if (
+    source.digests === undefined ||
+    source.hive !== undefined ||
+    source.layouts !== undefined ||
+    source.stored !== undefined
+  )
+    return undefined
   if (isPlaced && rowsBefore === undefined) return undefined
   const digests = source.paths.map((path) => source.digests?.[path])
   if (digests.some((digest) => digest === undefined)) return undefined

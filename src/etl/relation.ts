@@ -35,6 +35,8 @@ export interface Source {
   }
   /** By path, the columns of all files in their order, where not all have the same; by position in CSV. */
   readonly layouts?: Readonly<Record<string, readonly string[]>>
+  /** By path, what Parquet files call the types of their columns, where they call that of one column differently. */
+  readonly stored?: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
 /** What a person calls the file at `path`: an object's address, else the path. */

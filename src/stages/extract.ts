@@ -46,7 +46,7 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
   }
   return {
     name: 'extract',
-    version: 5,
+    version: 6,
     after: [],
     stillThere: (outputs, _, store) => isTableThere(store, outputs['table']),
     // content, not names or times: a moved or touched file changes nothing
@@ -83,6 +83,7 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
         source.format === 'parquet' &&
         source.hive === undefined &&
         source.layouts === undefined &&
+        source.stored === undefined &&
         sameTypes(schema, inferred)
       const { table, made } = await inWords(source, () =>
         tableOfSource(engine, store, source, schema, { memo, asTheyAre, progress: rowProgress(context), signal }),

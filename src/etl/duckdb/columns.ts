@@ -2,13 +2,12 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { MillraceError } from '../../core/errors.js'
 import { eachPart } from '../../core/memo.js'
-import type { Schema } from '../../core/schema.js'
 import { packingOf } from '../compressed.js'
 import { readHead, sniff } from '../csv-head.js'
 import type { Source } from '../relation.js'
 import { identifier, jsonObjects, PATH, reader } from '../sql/duckdb.js'
 import { fits, MISSING_LIST, TEXT_TYPES } from './text-types.js'
-import { parquetSchema } from './parquet-schema.js'
+import { parquetSchema, type StoredField } from './parquet-schema.js'
 import type { Session } from './session.js'
 
 export interface ColumnsOf {
@@ -19,7 +18,7 @@ export interface ColumnsOf {
   /** By path, columns that a file need not have: keys that objects of one file have or have not. */
   readonly optional: ReadonlySet<string>
   /** Parquet: by path, the types that the file says. */
-  readonly types?: ReadonlyMap<string, Schema>
+  readonly types?: ReadonlyMap<string, readonly StoredField[]>
 }
 
 /** What each file has. Throws MR_SOURCE_HEADER, MR_SOURCE_EMPTY, MR_SOURCE_ROW, MR_SOURCE_TYPE, naming the file. */
@@ -179,7 +178,7 @@ async function jsonColumns(connection: DuckDBConnection, source: Source): Promis
 
 async function parquetColumns(connection: DuckDBConnection, source: Source): Promise<ColumnsOf> {
   const { hive: _, ...plain } = source
-  const types = new Map<string, Schema>()
+  const types = new Map<string, readonly StoredField[]>()
   for (const path of source.paths) types.set(path, await parquetSchema(connection, { ...plain, paths: [path] }))
   const files = new Map([...types].map(([path, schema]) => [path, schema.map(({ name }) => name)]))
   return { source, files, optional: new Set(), types }

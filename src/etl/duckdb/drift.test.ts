@@ -199,6 +199,31 @@ describe('Parquet files', () => {
       ],
     })
   })
+
+  test('that store a column in different types are each read by themselves, in any order', async () => {
+    const big = 'SELECT 16777217::BIGINT AS x, 16777217::BIGINT AS n, NULL::INTEGER AS t'
+    const small = "SELECT 0.1::FLOAT AS x, 5::INTEGER AS n, TIMESTAMP '2024-01-01' AS t"
+    const [a, b] = [
+      [16777217, 16777217n, null],
+      [Math.fround(0.1), 5n, 1704067200000000n],
+    ]
+    // BIGINT beside FLOAT would be FLOAT, whose nearest to the first is 16777216
+    const declared = { n: 'integer', t: 'timestamp', x: 'number' } as const
+    for (const [files, rows] of [
+      [{ '1.parquet': big, '2.parquet': small }, [a, b]],
+      [{ '1.parquet': small, '2.parquet': big, '3.parquet': small }, [b, a, b]],
+      [{ '1.parquet': big, '2.parquet': `${small}, 1 AS y` }, [a, b]],
+    ] as const) {
+      const { source, schema } = await infer(await parquet(files), { fill: true })
+      const types = schema.flatMap(({ name }) =>
+        name in declared ? [{ name, type: declared[name as keyof typeof declared] }] : [],
+      )
+      const found = await engine.rows(scan(source, types, { rowNumber: 'r' }))
+      const value = (v: unknown) => (typeof v === 'string' ? BigInt(Date.parse(`${v}Z`)) * 1000n : v)
+      expect(found.map((row) => [row['x'], row['n'], value(row['t'])])).toEqual(rows)
+      expect(found.map((row) => row['r'])).toEqual(rows.map((_, i) => BigInt(i)))
+    }
+  })
 })
 
 test('the same rows, types and bytes for any number of threads, and the same table from one file or many', async () => {

@@ -37,7 +37,7 @@ export async function inferSchema(
     const judged = schema.filter(({ name }) => names.includes(name) && !(drift.declared ?? []).includes(name))
     const odd = files.length < 2 ? [] : await typeDrift(session, connection, told, judged, found)
     if (drift.fill !== true && (!isUniform(files) || odd.length > 0)) throw driftError(files, odd)
-    return { source: told, schema, notes: driftWords(files, odd) }
+    return { source: storedApart(told, found), schema, notes: driftWords(files, odd) }
   }, signal)
 }
 
@@ -66,6 +66,24 @@ function laidOut({ source, files }: ColumnsOf, names: readonly string[]): Source
     : { ...source, layouts: Object.fromEntries(layouts) }
 }
 
+/** The source with the types that each file says, where a column has not the same in all that have it. */
+function storedApart(source: Source, { types }: ColumnsOf): Source {
+  if (types === undefined) return source
+  const stored = [...types].map(([path, fields]): [string, Readonly<Record<string, string>>] => [
+    path,
+    Object.fromEntries(fields.map((field) => [field.name.toLowerCase(), field.stored])),
+  ])
+  const seen = new Map<string, string>()
+  const isOne = stored.every(([, columns]) =>
+    Object.entries(columns).every(([name, type]) => {
+      const first = seen.get(name) ?? type
+      seen.set(name, first)
+      return first === type
+    }),
+  )
+  return isOne ? source : { ...source, stored: Object.fromEntries(stored) }
+}
+
 async function typed(
   session: Session,
   source: Source,
@@ -75,7 +93,7 @@ async function typed(
   const folders = source.hive?.columns ?? []
   if (source.format !== 'parquet') return typesOf(session, source, [...names, ...folders], signal)
   const own = await session.use((connection) => parquetSchema(connection, source, names), signal)
-  return [...own, ...(await typesOf(session, source, folders, signal))]
+  return [...own.map(({ name, type }) => ({ name, type })), ...(await typesOf(session, source, folders, signal))]
 }
 
 /** What `work` throws of a damaged file that DuckDB does not name, with the file's name. */

@@ -1,11 +1,16 @@
 /** Column types of Parquet files: what they say themselves, mapped to ours. */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { MillraceError } from '../../core/errors.js'
-import type { ColumnType, Schema } from '../../core/schema.js'
+import type { ColumnType, Field } from '../../core/schema.js'
 import type { Source } from '../relation.js'
 import { identifier, reader } from '../sql/duckdb.js'
 
 const WHOLE = ['TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'UTINYINT', 'USMALLINT', 'UINTEGER']
+
+/** With the engine's name of the type in the file. */
+export interface StoredField extends Field {
+  readonly stored: string
+}
 
 /**
  * Of the files' own columns, without what their folders give; of these `names` where files have different ones. Whole
@@ -16,7 +21,7 @@ export async function parquetSchema(
   connection: DuckDBConnection,
   source: Source,
   names: readonly string[] = [],
-): Promise<Schema> {
+): Promise<readonly StoredField[]> {
   const { hive: _, ...files } = source
   const from = reader(files, names)
   const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${from}`)
@@ -34,7 +39,7 @@ export async function parquetSchema(
     from,
     wide.map(({ name }) => name),
   )
-  return columns.map(({ name, type }) => ({ name, type: fitting.get(name) ?? columnType(type) }))
+  return columns.map(({ name, type }) => ({ name, type: fitting.get(name) ?? columnType(type), stored: type }))
 }
 
 async function fitInto64Bits(

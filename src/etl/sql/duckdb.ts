@@ -176,16 +176,26 @@ function scanSql(relation: Relation & { kind: 'scan' }): string {
     source,
     fields.map(({ name }) => name),
     needsPath(relation),
+    new Map(fields.map(({ name, type }) => [name, type])),
   )}`
 }
 
 /** The column of a row's file. Not DuckDB's own `filename`: a file's column of that name would hide it. */
 export const PATH = '__millrace_path'
 
-/** What gives the raw columns: a table function, or a query of it where folders give columns too. */
-export function reader(source: Source, columns: readonly string[], withPath = false): string {
+/**
+ * What gives the raw columns: a table function, or a query of it where folders give columns too.
+ * @param types what columns become in each file before the files are put together, where they store them differently:
+ *   of BIGINT beside FLOAT DuckDB makes FLOAT, which does not hold the former's values
+ */
+export function reader(
+  source: Source,
+  columns: readonly string[],
+  withPath = false,
+  types: ReadonlyMap<string, ColumnType> = new Map(),
+): string {
   const { hive } = source
-  if (hive === undefined) return readFiles(source, columns, withPath)
+  if (hive === undefined) return readFiles(source, columns, withPath, types)
   const own = columns.filter((name) => !hive.columns.includes(name))
   const values = hive.columns.map((name) => {
     const branches = source.paths.map((path) => {
@@ -194,11 +204,16 @@ export function reader(source: Source, columns: readonly string[], withPath = fa
     })
     return `CAST(CASE ${PATH} ${branches.join(' ')} END AS VARCHAR) AS ${identifier(name)}`
   })
-  return `(SELECT *, ${values.join(', ')} FROM ${readFiles(source, own, true)})`
+  return `(SELECT *, ${values.join(', ')} FROM ${readFiles(source, own, true, types)})`
 }
 
 /** Folders called `x=5` are never DuckDB's to read: it takes them from anywhere in a path, and over the files' columns. */
-function readFiles(source: Source, columns: readonly string[], withPath: boolean): string {
+function readFiles(
+  source: Source,
+  columns: readonly string[],
+  withPath: boolean,
+  types: ReadonlyMap<string, ColumnType>,
+): string {
   const common = `hive_partitioning = false${withPath ? `, filename = '${PATH}'` : ''}`
   const parts = alike(source)
   const read = (paths: readonly string[]): string => {
@@ -207,13 +222,17 @@ function readFiles(source: Source, columns: readonly string[], withPath: boolean
       ? `read_parquet(${pathList(paths)}, ${common}${paths.length > 1 ? ', union_by_name = true' : ''})`
       : readText(source, paths, own ?? columns, common)
   }
-  if (source.layouts === undefined && parts.length === 1) return read(source.paths)
+  if (source.layouts === undefined && source.stored === undefined && parts.length === 1) return read(source.paths)
   // each part with all columns, what its files lack as NULL: also a part alone can be read so
   const selects = parts.map((paths) => {
     const own = source.layouts?.[paths[0] ?? ''] ?? columns
-    const values = columns.map((name) =>
-      own.includes(name) ? `${identifier(name)} AS ${identifier(name)}` : `NULL AS ${identifier(name)}`,
-    )
+    const stored = source.stored?.[paths[0] ?? '']
+    const values = columns.map((name) => {
+      if (!own.includes(name)) return `NULL AS ${identifier(name)}`
+      const [type, storedAs] = [types.get(name), stored?.[name.toLowerCase()]]
+      const value = type === undefined || storedAs === undefined ? identifier(name) : readStored(name, storedAs, type)
+      return `${value} AS ${identifier(name)}`
+    })
     return `SELECT ${[...values, ...(withPath ? [PATH] : [])].join(', ')} FROM ${read(paths)}`
   })
   return `(${selects.join(' UNION ALL ')})`
@@ -258,7 +277,8 @@ function alike(source: Source): readonly (readonly string[])[] {
   let last: unknown
   for (const path of source.paths) {
     const packed = source.format === 'parquet' ? undefined : packingOf(path)
-    const how = JSON.stringify([packed, source.layouts?.[path]])
+    const stored = source.stored?.[path]
+    const how = JSON.stringify([packed, source.layouts?.[path], stored && Object.entries(stored).sort()])
     if (how !== last) parts.push([])
     parts.at(-1)?.push(path)
     last = how
@@ -288,6 +308,13 @@ function readValue(column: string, type: ColumnType, isText: boolean): string {
   return type === 'number' ? `nullif(${value}, CAST('NaN' AS DOUBLE))` : value
 }
 
+/** Of one file. A type that DuckDB casts to none of another kind may yet hold nothing but NULL. */
+function readStored(name: string, stored: string, type: ColumnType): string {
+  const isTime = /^(TIMESTAMP|DATE)/.test(stored)
+  const isOther = type !== 'text' && stored !== 'VARCHAR' && isTime !== (type === 'timestamp' || type === 'date')
+  return readValue(isOther ? `CAST(${identifier(name)} AS VARCHAR)` : identifier(name), type, false)
+}
+
 /** True if a row's position is that in its file, after the rows of the files before. */
 function needsPath({ source, rowNumber, rowsBefore }: Relation & { kind: 'scan' }): boolean {
   return source.format === 'parquet' && rowNumber !== undefined && source.paths.length > 1 && rowsBefore !== undefined
@@ -296,7 +323,11 @@ function needsPath({ source, rowNumber, rowsBefore }: Relation & { kind: 'scan' 
 /** 0-based position in the whole source. */
 function rowPosition(relation: Relation & { kind: 'scan' }): string {
   const { source, rowsBefore } = relation
-  const isPlain = source.format === 'parquet' && source.hive === undefined && source.layouts === undefined
+  const isPlain =
+    source.format === 'parquet' &&
+    source.hive === undefined &&
+    source.layouts === undefined &&
+    source.stored === undefined
   if (!isPlain || (source.paths.length > 1 && rowsBefore === undefined))
     return 'CAST(row_number() OVER () - 1 AS BIGINT)'
   if (source.paths.length === 1)
