@@ -64,6 +64,7 @@ data:
 training: {model_type: logistic_regression, max_epochs: 30, learning_rate: 0.1, batch_size: 32}
 evaluation: {bootstrap: 50}
 gate: {metric: roc_auc, minimum: 0.9}
+leak_check: {allow: [months]}
 `
 
 describe('help', () => {

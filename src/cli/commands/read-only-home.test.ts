@@ -27,6 +27,7 @@ data: {source_path: customers.csv, output_path: output}
 training: {model_type: logistic_regression, max_epochs: 10, learning_rate: 0.1, batch_size: 32}
 evaluation: {bootstrap: 20}
 gate: {metric: roc_auc, minimum: 0.5}
+leak_check: {allow: [months]}
 `
 
 /** Exit code and all that a command says. */
