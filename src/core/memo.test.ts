@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { sha256File } from './files.js'
-import { eachPart, openMemo } from './memo.js'
+import { eachPart, type Memo, openMemo } from './memo.js'
 
 let folder: string
 beforeAll(async () => {
@@ -71,6 +71,22 @@ describe('a memo', () => {
     const later = await open()
     expect([await later.get('asked'), await later.get('not asked')]).toEqual([1, undefined])
   })
+
+  test('what cannot be written is not kept, and ends nothing', async () => {
+    const memo = await openMemo(fresh(), { scope: 1 })
+    const tooLong = {
+      toJSON() {
+        throw new RangeError('Invalid string length')
+      },
+    }
+    await memo.put('k', tooLong)
+    expect(await memo.get('k')).toBeUndefined()
+    const noFolder = fresh()
+    await writeFile(noFolder, 'a file')
+    const nowhere = await openMemo(noFolder, { scope: 1 })
+    await nowhere.put('k', 1)
+    expect(await nowhere.get('k')).toBeUndefined()
+  })
 })
 
 describe('digests of files', () => {
@@ -132,5 +148,52 @@ describe('values of parts', () => {
     await squares(path, [2, 3, 7])
     expect((await squares(path, [2, 3, 7])).asked).toEqual([7])
     expect((await squares(path, [2, 3, 7], async (value) => value !== 9)).asked).toEqual([3, 7])
+  })
+
+  test('wholes with parts of one kind leave each other what they made, also where one has a few of the parts', async () => {
+    const path = fresh()
+    const [a, b] = [
+      [1, 2, 3],
+      [4, 5, 6],
+    ]
+    await squares(path, a)
+    await squares(path, b)
+    expect((await squares(path, [2, 8])).asked).toEqual([8])
+    expect((await squares(path, a)).asked).toEqual([])
+    expect((await squares(path, [...b, 8])).asked).toEqual([])
+  })
+
+  test('each part is written once, as it is made, and a few at a time', async () => {
+    const memo = await openMemo(fresh(), { scope: 1 })
+    let [now, most, before] = [0, 0, 0]
+    const written: unknown[] = []
+    const watched: Memo = {
+      get: (key) => memo.get(key),
+      async put(key, value) {
+        most = Math.max(most, ++now)
+        await memo.put(key, value)
+        now--
+        written.push(value)
+      },
+      digest: (file) => memo.digest(file),
+      note: (line) => memo.note(line),
+      drain: () => memo.drain(),
+    }
+    const parts = Array.from({ length: 200 }, (_, i) => String(i))
+    const made = eachPart<number>(watched, 'parts', parts, async (missing, done) => {
+      for (const index of missing) {
+        if (index === 150) {
+          before = written.length
+          throw new Error('killed')
+        }
+        await done(index, index)
+      }
+    })
+    await expect(made).rejects.toThrow('killed')
+    expect(before).toBeGreaterThanOrEqual(150 - 16)
+    expect(most).toBeLessThanOrEqual(16)
+    // none is still being written when the failure is told
+    expect(now).toBe(0)
+    expect(written.sort((a, b) => Number(a) - Number(b))).toEqual(parts.slice(0, 150).map(Number))
   })
 })

@@ -9,11 +9,15 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'n
 import { join } from 'node:path'
 import { sha256File, type Digest } from './files.js'
 import { sha256Json } from './json.js'
+import { parallel } from './parallel.js'
 
 export interface Memo {
   /** What `put` was given for an equal key (plain JSON data), if it is still there. */
   get(key: unknown): Promise<unknown>
-  /** Keeps a value: JSON data in which numbers may also be infinite, NaN and -0. */
+  /**
+   * Keeps a value: JSON data in which numbers may also be infinite, NaN and -0. One that cannot be written is not kept,
+   * and nothing is thrown.
+   */
   put(key: unknown, value: unknown): Promise<void>
   /**
    * The sha256 and the size of a file that others may write to. It is read once for each state of the file that the
@@ -48,14 +52,22 @@ const DAY = 24 * 3600 * 1000
 /** Entries that nobody asked for so long go at the next start; and the oldest, where all together are larger. */
 const KEPT_FOR = 30 * DAY
 const LARGEST = 512 * 2 ** 20
+/** What the smallest file takes of a disk. */
+const BLOCK = 4096
+/** Entries read or written at a time: more gain nothing. */
+const AT_ONCE = 16
 /** Two writes so close may have one time: FAT counts in 2 s, others finer. */
 const TICK = 3000
 
 /** Opens a memo, and clears out what is old. Only one process at a time may have it open to write. */
 export async function openMemo(folder: string, options: MemoOptions): Promise<Memo> {
   if (options.readOnly !== true) {
-    await mkdir(folder, { recursive: true })
-    await clearOut(folder, (options.now ?? Date.now)())
+    try {
+      await mkdir(folder, { recursive: true })
+      await clearOut(folder, (options.now ?? Date.now)())
+    } catch {
+      // a folder that cannot be written to keeps nothing
+    }
   }
   return new FolderMemo(folder, options)
 }
@@ -86,14 +98,14 @@ class FolderMemo implements Memo {
   async put(key: unknown, value: unknown): Promise<void> {
     if (this.#options.readOnly === true) return
     const path = this.#locate(key)
-    const body = encode(value)
     const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`
     try {
+      const body = encode(value)
       await writeFile(temporary, `${digestOf(body)}\n${body}`)
       await rename(temporary, path)
       this.#written.add(path)
     } catch {
-      // a full disk is told by who must write, not by who may
+      // a full disk is told by who must write, not by who may; a value may be longer than a text can be
       await rm(temporary, { force: true }).catch(() => undefined)
     }
   }
@@ -142,7 +154,8 @@ class FolderMemo implements Memo {
 }
 
 /**
- * A value for each part of something, those of parts that were there before from the memo.
+ * A value for each part of something, those of parts that were there before from the memo. Each part is an entry of its
+ * own, written as soon as its value is made, so that wholes that share parts share their entries.
  * @param about all that decides the values beside the part itself
  * @param parts for each, all that tells it from others (its content's digest)
  * @param make makes the values of these parts, by index, and hands each to `done`, in any order. `isSure: false` keeps
@@ -160,34 +173,32 @@ export async function eachPart<T>(
   ) => Promise<void>,
   isGood: (value: T) => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<{ readonly values: readonly T[]; readonly made: number }> {
-  const kept = new Map(Object.entries(((await memo?.get(about)) ?? {}) as Readonly<Record<string, T>>))
+  const whole = memo === undefined ? '' : sha256Json(about)
   const found = new Map<string, T>()
-  const missing = new Map<string, number>()
-  for (const [index, part] of parts.entries()) {
-    const value = kept.get(part)
-    if (found.has(part) || missing.has(part)) continue
-    if (value !== undefined && (await isGood(value))) found.set(part, value)
-    else missing.set(part, index)
-  }
-  if (missing.size > 0) {
-    const sure = new Map(found)
-    let last = performance.now()
-    await make([...missing.values()], async (index, value, isSure = true) => {
-      const part = parts[index] ?? ''
-      found.set(part, value)
-      if (isSure) sure.set(part, value)
-      if (performance.now() - last < FLUSH) return
-      last = performance.now()
-      await memo?.put(about, Object.fromEntries(sure))
+  if (memo !== undefined)
+    await parallel([...new Set(parts)], AT_ONCE, async (part) => {
+      const value = (await memo.get([whole, part])) as T | undefined
+      if (value !== undefined && (await isGood(value))) found.set(part, value)
     })
-    await memo?.put(about, Object.fromEntries(sure))
+  const missing = new Map<string, number>()
+  for (const [index, part] of parts.entries()) if (!found.has(part) && !missing.has(part)) missing.set(part, index)
+  const writes = new Set<Promise<void>>()
+  try {
+    if (missing.size > 0)
+      await make([...missing.values()], async (index, value, isSure = true) => {
+        const part = parts[index] ?? ''
+        found.set(part, value)
+        if (!isSure || memo === undefined) return
+        while (writes.size >= AT_ONCE) await Promise.race(writes)
+        const write = memo.put([whole, part], value).finally(() => writes.delete(write))
+        writes.add(write)
+      })
+  } finally {
+    await Promise.all(writes)
   }
   const made = parts.filter((part) => missing.has(part)).length
   return { values: parts.map((part) => found.get(part) as T), made }
 }
-
-/** Milliseconds of work that a killed process may lose. */
-const FLUSH = 2000
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex')
 
@@ -217,17 +228,19 @@ async function stateOf(path: string): Promise<{ readonly state: string; readonly
 
 async function clearOut(folder: string, now: number): Promise<void> {
   const entries: { readonly path: string; readonly used: number; readonly bytes: number }[] = []
-  for (const name of await readdir(folder)) {
+  const old: string[] = []
+  await parallel(await readdir(folder), AT_ONCE, async (name) => {
     const path = join(folder, name)
     const found = await stat(path).catch(() => undefined)
-    if (found === undefined) continue
-    if (name.endsWith('.tmp') || now - found.mtimeMs > KEPT_FOR) await rm(path, { force: true })
-    else entries.push({ path, used: found.mtimeMs, bytes: found.size })
-  }
+    if (found === undefined) return
+    if (name.endsWith('.tmp') || now - found.mtimeMs > KEPT_FOR) old.push(path)
+    else entries.push({ path, used: found.mtimeMs, bytes: Math.max(found.size, BLOCK) })
+  })
   let bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0)
   for (const entry of entries.sort((a, b) => a.used - b.used)) {
-    if (bytes <= LARGEST) return
-    await rm(entry.path, { force: true })
+    if (bytes <= LARGEST) break
+    old.push(entry.path)
     bytes -= entry.bytes
   }
+  await parallel(old, AT_ONCE, (path) => rm(path, { force: true }))
 }
