@@ -6,7 +6,12 @@ export function engineError(error: unknown, signal?: AbortSignal): MillraceError
   if (error instanceof MillraceError) return error
   const message = error instanceof Error ? error.message : String(error)
   if (signal?.aborted === true) return new MillraceError('MR_CANCELLED', 'the query was cancelled', { cause: error })
-  return sourceError(message, error) ?? resourceError(message, error)
+  // first: a full disk says the name of the file it was full for, which may be anything
+  return (
+    resourceError(message, error) ??
+    sourceError(message, error) ??
+    new MillraceError('MR_ENGINE_FAILED', firstLine(message), { cause: error })
+  )
 }
 
 function sourceError(message: string, cause: unknown): MillraceError | undefined {
@@ -55,8 +60,8 @@ function sourceError(message: string, cause: unknown): MillraceError | undefined
     })
   }
   if (
-    /Malformed JSON|JSON transform|doesn't match checksum|Data corruption detected|frame descriptor|Invalid Input Error: .*json|parquet|snappy|zstd|gzip|GZIP|Thrift|TProtocol/i.test(
-      message,
+    /Malformed JSON|JSON transform|doesn't match checksum|Data corruption detected|frame descriptor|Invalid Input Error: .*json|parquet|snappy|zstd|gzip|Thrift|TProtocol/i.test(
+      ownWords(message),
     )
   )
     return new MillraceError('MR_SOURCE_CORRUPT', `a source file cannot be read: ${firstLine(message)}`, { cause })
@@ -71,16 +76,24 @@ function sourceError(message: string, cause: unknown): MillraceError | undefined
 /** An estimate, from tables of twenty columns. */
 const LEAST_MEMORY = 'about 100 MB a thread and 200 MB in all are the least; wide tables and windows need more'
 
-function resourceError(message: string, cause: unknown): MillraceError {
-  if (/No space left on device|ENOSPC|disk.* full/i.test(message))
+function resourceError(message: string, cause: unknown): MillraceError | undefined {
+  // these show what stands in a source, where any words may
+  if (/^(Invalid Input|Conversion) Error/.test(message)) return undefined
+  const words = ownWords(message)
+  if (/No space left on device|ENOSPC|disk.* full/i.test(words))
     return new MillraceError('MR_DISK_FULL', firstLine(message), {
       cause,
       hint: 'free some space, then run the same command again',
     })
-  if (/max_temp_directory_size|failed to offload/.test(message))
+  if (/max_temp_directory_size|failed to offload/.test(words))
     return new MillraceError('MR_DISK_FULL', `there is no room left to spill to: ${firstLine(message)}`, {
       cause,
       hint: 'free some space where the home is, or raise data.memory_limit; then run the same command again',
+    })
+  if (/Too many open files|EMFILE|ENFILE/.test(words))
+    return new MillraceError('MR_ENGINE_FAILED', firstLine(message), {
+      cause,
+      hint: 'raise the limit of open files (ulimit -n), or lower data.threads',
     })
   if (message.startsWith('Out of Memory Error')) {
     const limit = /\([\d.]+ \w+\/([\d.]+ \w+) used\)/.exec(message)?.[1]
@@ -92,8 +105,12 @@ function resourceError(message: string, cause: unknown): MillraceError {
       { cause, hint: `raise data.memory_limit, or lower data.threads: ${LEAST_MEMORY}` },
     )
   }
-  return new MillraceError('MR_ENGINE_FAILED', firstLine(message), { cause })
+  return undefined
 }
+
+/** The message without what it quotes, paths above all, and without the query that DuckDB repeats below it. */
+const ownWords = (message: string): string =>
+  message.replace(/\n\s*LINE \d+:.*/s, '').replace(/(?<!\w)(["']).*?\1(?!\w)/g, '$1$1')
 
 const firstLine = (message: string): string => shorten(message.split('\n')[0] ?? message, 300)
 const shorten = (line: string, length = 80): string => (line.length > length ? `${line.slice(0, length)}…` : line)
