@@ -33,7 +33,7 @@ export const ERRORS = {
   MR_JOURNAL_CLOSED: ['the journal takes no more events', 1],
   MR_HOME_LOCKED: ['another run is working in this home', 1],
   MR_RUN_UNKNOWN: ['no run of that name is in the journal', 2],
-  MR_RUN_INVALID: ['a run name breaks a rule, or is taken', 2],
+  MR_RUN_INVALID: ['a run name breaks a rule or is taken, or another version began the run', 2],
   MR_STAGE_GRAPH: ['stages do not form a graph that can be run', 2],
   MR_STAGE_OUTPUT: ['a stage returned what is not an artifact in the store', 1],
   MR_STAGE_FAILED: ['a stage threw an error', 1],

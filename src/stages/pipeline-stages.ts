@@ -1,5 +1,6 @@
 /** The pipeline: which stages, in which order. */
 import type { PipelineConfig } from '../config/config.js'
+import type { RunStarted } from '../pipeline/events.js'
 import type { StageKind } from '../pipeline/stage.js'
 import { TRANSFORMS } from '../transforms/catalog.js'
 import { evaluate } from './evaluate.js'
@@ -27,6 +28,12 @@ export const STAGES = [
   'register',
 ] as const
 export type StageName = (typeof STAGES)[number]
+
+/** What the journal records of each stage at the start of a run. */
+export function stageVersions(): RunStarted['stages'] {
+  // stages ask nothing of their resources until they run
+  return pipelineStages({} as RunResources).map(({ name, version, after }) => ({ name, version, after }))
+}
 
 /** @param timeout seconds that an attempt at a stage may take; none if absent */
 export function pipelineStages(resources: RunResources, timeout?: number): readonly StageKind<PipelineConfig>[] {

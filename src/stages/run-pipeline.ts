@@ -3,24 +3,26 @@ import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PipelineConfig } from '../config/config.js'
+import { pipelineSchema } from '../config/schema.js'
 import { type LoadedConfig, requireLabel, resolvePath } from '../config/load.js'
 import { detectMachine, type MachinePlan, planForMachine, requireRunnable, stagesAtOnce } from '../config/machine.js'
 import type { ArtifactStore } from '../core/artifacts.js'
 import { type Clock, systemClock } from '../core/clock.js'
 import type { RegistrationDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
-import { sha256Json } from '../core/json.js'
+import { canonicalJson, sha256Json } from '../core/json.js'
 import { type MemoOptions, openMemo } from '../core/memo.js'
 import { RetryStrategy } from '../core/retry.js'
 import { openDuckDb } from '../etl/duckdb/engine.js'
 import type { Engine } from '../etl/engine.js'
+import type { RunEvent } from '../pipeline/events.js'
 import { type ExecutionEvent, PipelineExecutor } from '../pipeline/executor.js'
 import type { StageExplanation } from '../pipeline/explain.js'
 import { type Home, openHome, readHome } from '../pipeline/home.js'
 import { foldRun, type RunState } from '../pipeline/state.js'
 import type { ModelRegistry } from '../registry/registry.js'
 import { openRegistry, registryFile } from '../registry/sqlite.js'
-import { pipelineStages, type StageName } from './pipeline-stages.js'
+import { pipelineStages, type StageName, stageVersions } from './pipeline-stages.js'
 import { getJson, type RunResources } from './run-resources.js'
 import { requireSteps } from './step-faults.js'
 import { requireSuites } from './suites.js'
@@ -187,7 +189,36 @@ export async function runPipeline(
   }
 }
 
-/** Goes on with a run that was killed, cancelled or failed, with the configuration recorded at its start. */
+/**
+ * Throws MR_RUN_INVALID for a run that another version of Millrace began: where one of its stages is not what it is
+ * today, or where its configuration is not what this version would have recorded.
+ */
+function requireOwn(run: string, events: readonly RunEvent[]): void {
+  const started = events.find((event) => event.type === 'run-started')
+  if (started === undefined) return
+  const today = new Map(stageVersions().map((stage) => [stage.name, stage]))
+  const moved = started.stages.flatMap((stage) => {
+    const now = today.get(stage.name)
+    if (now === undefined) return [`${stage.name} is no more`]
+    if (now.version !== stage.version) return [`${stage.name} was ${stage.version} and is ${now.version}`]
+    const isSame = canonicalJson(now.after) === canonicalJson(stage.after)
+    return isSame ? [] : [`${stage.name} came after ${places(stage.after)} and comes after ${places(now.after)}`]
+  })
+  const resolved = pipelineSchema.safeParse(started.config)
+  const isWhole = resolved.success && canonicalJson(resolved.data) === canonicalJson(started.config)
+  if (moved.length === 0 && isWhole) return
+  const what = moved.length > 0 ? `stages: ${moved.join(', ')}` : 'with other keys in its configuration'
+  throw new MillraceError('MR_RUN_INVALID', `run ${run} was begun by another version of Millrace (${what})`, {
+    hint: 'start it again with millrace run FILE',
+  })
+}
+
+const places = (names: readonly string[]): string => (names.length === 0 ? 'nothing' : names.join(' and '))
+
+/**
+ * Goes on with a run that was killed, cancelled or failed, with the configuration recorded at its start. MR_RUN_UNKNOWN,
+ * MR_RUN_INVALID for a run of another version.
+ */
 export async function resumePipeline(run: string | undefined, options: RunOptions): Promise<RunOutcome> {
   const home = await openHome(options.home, run === undefined ? 'resume' : `run ${run}`)
   try {
@@ -198,7 +229,10 @@ export async function resumePipeline(run: string | undefined, options: RunOption
       throw new MillraceError('MR_RUN_UNKNOWN', `${options.home} has no run that is not finished`, {
         hint: 'millrace runs lists them; millrace run FILE starts one',
       })
-    const before = await foldRun(home.journal.replay(name))
+    const events: RunEvent[] = []
+    for await (const event of home.journal.replay(name)) events.push(event)
+    requireOwn(name, events)
+    const before = await foldRun(events)
     const config = before?.config as PipelineConfig
     // nothing of the recorded configuration tells what the file wrote from what is a default: the notes were said at the
     // start of the run, and are not said again for every default
