@@ -94,6 +94,16 @@ describe('allowed values', () => {
     })
   })
 
+  it('of times are compared to the microsecond, and a day that is none is a fault', async () => {
+    const table = await read('t\n2024-01-01 00:00:00.000500\n2024-01-01 00:00:00.000501\n')
+    expect(await found({ allowed_values: { t: ['2024-01-01 00:00:00.000500'] } }, table)).toMatchObject({
+      'allowed_values.t': ['drop', false, 1, '2024-01-01 00:00:00.000501'],
+    })
+    expect(() => compiled({ allowed_values: { t: ['2024-02-30'] } }, table)).toThrow(
+      'allowed_values.t: the column is timestamp, and "2024-02-30" is no value of that type',
+    )
+  })
+
   it('may be many, in an ordered write too', async () => {
     const table = await read(`s,i\n${Array.from({ length: 500 }, (_, i) => `v${i},${i}`).join('\n')}\n`)
     const all = Array.from({ length: 400 }, (_, i) => i)

@@ -152,14 +152,21 @@ export function literalOf(value: unknown, type: ColumnType): LiteralValue | unde
   }
 }
 
-/** Microseconds since 1970 UTC of a date, or of a date and a time with or without zone. */
+/**
+ * Microseconds since 1970 UTC of a date, or of a date and a time with or without zone; undefined where the calendar has
+ * no such day, or the fraction of a second is finer than a column can hold.
+ */
 export function microseconds(value: string): bigint | undefined {
-  const match = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(:\d{2}(?:\.\d{1,9})?)?)?\s*(Z|[+-]\d{2}:?\d{2})?$/i.exec(
-    value.trim(),
-  )
-  const [, day, minute = '00:00', second = ':00', zone = 'Z'] = match ?? []
+  const match =
+    /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?:(:\d{2})(?:\.(\d{1,6})0{0,3})?)?)?\s*(Z|[+-]\d{2}:?\d{2})?$/i.exec(
+      value.trim(),
+    )
+  const [, day = '', minute = '00:00', second = ':00', fraction = '', zone = 'Z'] = match ?? []
   const time = Date.parse(`${day}T${minute}${second}${zone}`)
-  return match === null || Number.isNaN(time) ? undefined : BigInt(time) * 1000n
+  // JavaScript takes 30 February for 1 March
+  const isDay = !Number.isNaN(Date.parse(day)) && new Date(Date.parse(day)).toISOString().startsWith(day)
+  if (match === null || Number.isNaN(time) || !isDay) return undefined
+  return BigInt(time) * 1000n + BigInt(fraction.padEnd(6, '0'))
 }
 
 /** True (or NULL) where a column's value is one of these; values as `literalOf` gives them. */
@@ -187,9 +194,13 @@ export function listedValues(values: readonly unknown[]): string {
 
 /** Microseconds as people write a time. */
 export function timeInWords(micros: bigint): string {
-  const date = new Date(Number(micros / 1000n))
+  // rounded down, before 1970 too: the fraction of a second is added
+  const date = new Date(Number((micros - (((micros % 1000n) + 1000n) % 1000n)) / 1000n))
   // the engine knows years that JavaScript does not
   if (Number.isNaN(date.getTime())) return `${micros} microseconds since 1970`
   const text = date.toISOString()
-  return text.endsWith('T00:00:00.000Z') ? text.slice(0, 10) : `${text.slice(0, 19).replace('T', ' ')} UTC`
+  const below = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n
+  const fraction = below === 0n ? '' : `.${String(below).padStart(6, '0')}`
+  if (fraction === '' && text.endsWith('T00:00:00.000Z')) return text.slice(0, 10)
+  return `${text.slice(0, 19).replace('T', ' ')}${fraction} UTC`
 }

@@ -11,14 +11,14 @@ import { compileRules } from '../etl/rules.js'
 import type { StageKind } from '../pipeline/stage.js'
 import { getJson, putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
 import { readSuites, suiteDigest } from './suites.js'
-import { isTableThere, logReuse, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
+import { isTableThere, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
 
 export function validate(resources: RunResources): StageKind<PipelineConfig> {
   const since: Since = (age) => resources.started - parseDuration(age) * 1000
   const resolve = (path: string): string => resources.resolve(path)
   return {
     name: 'validate',
-    version: 5,
+    version: 6,
     after: ['extract'],
     fingerprint: (config) => suiteDigest(config, resolve),
     // the time is no part of what is cached: a table may have grown too old since its report was written
@@ -67,7 +67,6 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
         ...(quarantine === undefined ? {} : { quarantine }),
         columns: await profileTable(engine, await tableRelation(store, kept), table.schema, signal),
       }
-      logReuse(context, memo)
       const report = await putJson(store, document)
       // seen on the run's page even if a rule stops the run below
       await context.attach('report', report)
