@@ -50,6 +50,32 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
+test('of many fractions no query counts more than a few hundred times', async () => {
+  const fractions = Array.from({ length: 299 }, (_, i) => (i + 1) / 300)
+  const columns = ['c0']
+  const values = scan(
+    { format: 'parquet', paths: [join(folder, 't.parquet')] },
+    columns.map((name) => ({ name, type: 'number' })),
+  )
+  await session.use(async (connection) => {
+    const counted: number[] = []
+    const run = connection.runAndReadAll.bind(connection)
+    connection.runAndReadAll = (sql, ...rest) => {
+      counted.push(sql.split('count_if(').length - 1)
+      return run(sql, ...rest)
+    }
+    const asked = columns.map((name) => ({ expr: col(name), count: ROWS, fractions }))
+    const found = await quantiles(connection, values, asked, { held: 5000, sample: 4000 })
+    expect(Math.max(...counted)).toBeLessThanOrEqual(512)
+    expect(Math.max(...counted)).toBeGreaterThan(0)
+    for (const [i, name] of columns.entries()) {
+      const own = `SELECT quantile_cont(${name}, [${fractions.map(numberLiteral).join(', ')}]) FROM t`
+      const list = (await run(own)).getRowsJson()[0]?.[0] as unknown[]
+      expect(bits(found[i] ?? [])).toEqual(bits(list.map((value) => Number(value) + 0)))
+    }
+  })
+})
+
 const bits = (values: readonly number[]): readonly string[] =>
   values.map((value) => Buffer.from(new Float64Array([value]).buffer).toString('hex'))
 

@@ -28,8 +28,8 @@ export interface QuantileLimits {
 }
 
 const LIMITS: QuantileLimits = { held: 2_000_000, sample: 65_536 }
-/** Columns whose samples and counts are made together. */
-const TOGETHER = 16
+/** Columns, and fractions of all of them, whose samples and counts are made together: four counts for each fraction. */
+const TOGETHER = { columns: 16, fractions: 128 }
 
 /** For each of `asked` its quantiles in the order of its fractions; none where it has no values. */
 export async function quantiles(
@@ -43,16 +43,39 @@ export async function quantiles(
     one.count === 0 || one.fractions.length === 0 ? [] : [{ ...one, index }],
   )
   for (const isLong of [false, true]) {
-    const rest = wanted.filter(({ count }) => count > limits.held === isLong)
+    const columns = wanted.filter(({ count }) => count > limits.held === isLong)
+    const rest = isLong ? columns.flatMap(inPieces) : columns
     while (rest.length > 0) {
-      const some = isLong ? rest.splice(0, TOGETHER) : takeWithin(rest, limits.held)
-      const columns = some.map(({ expr, index }): Named => ({ name: `x${index}`, expr }))
-      const input = project(values, columns)
+      const some = isLong ? takeTogether(rest) : takeWithin(rest, limits.held)
+      const input = project(
+        values,
+        some.map(({ expr }, i): Named => ({ name: `x${i}`, expr })),
+      )
       const results = await (isLong ? byBrackets(connection, input, some, limits) : atOnce(connection, input, some))
-      for (const [i, { index }] of some.entries()) found[index] = (results[i] ?? []).map((value) => value + 0)
+      for (const [i, { index }] of some.entries())
+        found[index] = [...(found[index] ?? []), ...(results[i] ?? []).map((value) => value + 0)]
     }
   }
   return found
+}
+
+/** The same column for each of so many fractions as one query takes. */
+function inPieces<T extends Asked>(asked: T): readonly T[] {
+  const { fractions } = asked
+  const pieces = Math.ceil(fractions.length / TOGETHER.fractions)
+  return Array.from({ length: pieces }, (_, i) => ({
+    ...asked,
+    fractions: fractions.slice(i * TOGETHER.fractions, (i + 1) * TOGETHER.fractions),
+  }))
+}
+
+/** Takes from the front what one query takes. */
+function takeTogether<T extends Asked>(from: T[]): T[] {
+  let sum = 0
+  const end = from.findIndex(
+    ({ fractions }, i) => (sum += fractions.length) > TOGETHER.fractions || i === TOGETHER.columns,
+  )
+  return from.splice(0, end < 0 ? from.length : end)
 }
 
 /** Takes from the front as many as hold no more than `most` together, but one at least. */
