@@ -89,6 +89,32 @@ describe('a memo', () => {
   })
 })
 
+test('what is noted is told to whose work it is, and nobody else', async () => {
+  const memo = await openMemo(fresh(), { scope: 1 })
+  const pause = () => new Promise((done) => setImmediate(done))
+  const work = async (name: string): Promise<string> => {
+    for (let i = 0; i < 3; i++) {
+      await pause()
+      memo.note(`${name} ${i % 2}`)
+    }
+    return name
+  }
+  const fails = async (): Promise<never> => {
+    await work('fails')
+    throw new Error('failed')
+  }
+  memo.note('nobody')
+  const [a, b, failed] = await Promise.allSettled([
+    memo.noted(() => work('a')),
+    memo.noted(() => work('b')),
+    memo.noted(fails),
+  ])
+  expect(a).toMatchObject({ value: { value: 'a', notes: ['a 0', 'a 1'] } })
+  expect(b).toMatchObject({ value: { value: 'b', notes: ['b 0', 'b 1'] } })
+  expect(failed.status).toBe('rejected')
+  expect((await memo.noted(() => work('later'))).notes).toEqual(['later 0', 'later 1'])
+})
+
 describe('digests of files', () => {
   test('a file is read once for each of its states, and again if it was written just before', async () => {
     const reads = vi.fn(sha256File)
@@ -177,7 +203,7 @@ describe('values of parts', () => {
       },
       digest: (file) => memo.digest(file),
       note: (line) => memo.note(line),
-      drain: () => memo.drain(),
+      noted: (work) => memo.noted(work),
     }
     const parts = Array.from({ length: 200 }, (_, i) => String(i))
     const made = eachPart<number>(watched, 'parts', parts, async (missing, done) => {

@@ -4,6 +4,7 @@
  *
  *   <folder>/<sha256 of the key>.json    the sha256 of the value's JSON, a newline, the JSON
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -25,9 +26,10 @@ export interface Memo {
    * again, since a later write could fall into the same tick of the clock.
    */
   digest(path: string, signal?: AbortSignal): Promise<FileDigest>
-  /** What can be said of how much was computed anew; `drain` gives what was noted since it was called last. */
+  /** What can be said of how much was computed anew, for the `noted` that the caller works in, if there is one. */
   note(line: string): void
-  drain(): readonly string[]
+  /** Does `work`, and gives what was noted in it, each line once, and nothing of what goes on beside it. */
+  noted<T>(work: () => Promise<T>): Promise<{ readonly value: T; readonly notes: readonly string[] }>
 }
 
 export interface FileDigest {
@@ -77,7 +79,7 @@ class FolderMemo implements Memo {
   readonly #options: MemoOptions
   readonly #written = new Set<string>()
   readonly #digests = new Map<string, FileDigest>()
-  #notes: string[] = []
+  readonly #notes = new AsyncLocalStorage<Set<string>>()
 
   constructor(folder: string, options: MemoOptions) {
     this.#folder = folder
@@ -131,13 +133,13 @@ class FolderMemo implements Memo {
   }
 
   note(line: string): void {
-    if (!this.#notes.includes(line)) this.#notes.push(line)
+    this.#notes.getStore()?.add(line)
   }
 
-  drain(): readonly string[] {
-    const notes = this.#notes
-    this.#notes = []
-    return notes
+  async noted<T>(work: () => Promise<T>): Promise<{ readonly value: T; readonly notes: readonly string[] }> {
+    const notes = new Set<string>()
+    const value = await this.#notes.run(notes, work)
+    return { value, notes: [...notes] }
   }
 
   #locate(key: unknown): string {

@@ -41,9 +41,18 @@ export function pipelineStages(resources: RunResources, timeout?: number): reado
   // what another version computes may differ in the last bit, or in what a transform means
   const transforms = [...TRANSFORMS.values()].map(({ name, version }) => `${name}@${version}`).sort()
   const engines = { ...resources.versions, transforms: transforms.join(' ') }
-  return stages.map((stage) => ({
-    ...stage(resources),
-    engines,
-    ...(timeout === undefined ? {} : { timeout: timeout * 1000 }),
-  }))
+  return stages.map((make): StageKind<PipelineConfig> => {
+    const stage = make(resources)
+    return {
+      ...stage,
+      engines,
+      ...(timeout === undefined ? {} : { timeout: timeout * 1000 }),
+      async run(context) {
+        const { value, notes } = await resources.memo.noted(() => stage.run(context))
+        // how much was taken from earlier runs
+        for (const line of notes) context.log(line)
+        return value
+      },
+    }
+  })
 }

@@ -143,8 +143,3 @@ export async function isTableThere(store: ArtifactStore, ref: ArtifactRef | unde
 export function rowProgress<C>(context: StageContext<C>): Progress {
   return ({ rows, total }) => context.progress({ unit: 'rows', done: rows, ...(total > 0 ? { total } : {}) })
 }
-
-/** What was noted of how much was taken from earlier runs, as lines of the stage's log. */
-export function logReuse<C>(context: StageContext<C>, memo: Memo): void {
-  for (const line of memo.drain()) context.log(line)
-}

@@ -17,7 +17,7 @@ import { findTask, labelField, labelMissing, labelText, labelValue } from './lab
 import { getJson, putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
 import { movedColumns } from './moved-columns.js'
 import { bySplit, checkCounts, countRows, notesOf, SPLIT } from './split-counts.js'
-import { isTableThere, logReuse, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
+import { isTableThere, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
 
 export { SPLIT }
 export const LABEL = '__label'
@@ -139,7 +139,6 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
         memo.note(
           `the plan of ${moved.length} columns moved (${inWords(moved)}): every row's features are written anew`,
         )
-      logReuse(context, memo)
       const inputFields = plan.columns.map(({ name, type }): Field => ({ name, type }))
       const document: PlanDocument = {
         task,
