@@ -3,9 +3,12 @@ import { InferenceSession, type Tensor } from 'onnxruntime-node'
 import type { ModelMetadata } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
 import { sessionOptions } from '../core/onnx/session.js'
-import type { RecordBatch } from '../core/table.js'
+import type { RecordBatch, Vector } from '../core/table.js'
 import { FeedMaker } from './feeds.js'
 import type { Predictions } from './predictor.js'
+
+/** Rows of one run of ONNX Runtime: what a graph holds of a row in between may be many times the row. */
+const ROWS_AT_ONCE = 4096
 
 export class ModelSession {
   private readonly feedMaker: FeedMaker
@@ -33,9 +36,20 @@ export class ModelSession {
     }
   }
 
-  /** The batch's arrays must not change until the promise settles. Throws MR_PREDICT_COLUMN and MR_PREDICT_FAILED. */
+  /** In runs of at most ROWS_AT_ONCE rows. The batch's arrays must not change until the promise settles. Throws MR_PREDICT_COLUMN and MR_PREDICT_FAILED. */
   async run(batch: RecordBatch): Promise<Predictions> {
     if (batch.rows === 0) return this.empty()
+    if (batch.rows <= ROWS_AT_ONCE) return this.runWhole(batch)
+    const pieces: Predictions[] = []
+    for (const piece of inPieces(batch)) pieces.push(await this.runWhole(piece))
+    return joined(pieces)
+  }
+
+  async release(): Promise<void> {
+    await this.session.release()
+  }
+
+  private async runWhole(batch: RecordBatch): Promise<Predictions> {
     const feeds = this.feedMaker.feeds(batch)
     let results: InferenceSession.OnnxValueMapType
     try {
@@ -44,10 +58,6 @@ export class ModelSession {
       throw this.failed((cause as Error).message, cause)
     }
     return this.predictions(batch.rows, results)
-  }
-
-  async release(): Promise<void> {
-    await this.session.release()
   }
 
   private empty(): Predictions {
@@ -78,4 +88,40 @@ export class ModelSession {
   private failed(why: string, cause?: unknown): MillraceError {
     return new MillraceError('MR_PREDICT_FAILED', `the model "${this.metadata.name}" failed: ${why}`, { cause })
   }
+}
+
+/** Of about the same length, none longer than ROWS_AT_ONCE. */
+function* inPieces({ schema, rows, columns }: RecordBatch): Generator<RecordBatch> {
+  const pieces = Math.ceil(rows / ROWS_AT_ONCE)
+  for (let i = 0; i < pieces; i++) {
+    const [from, to] = [Math.floor((rows * i) / pieces), Math.floor((rows * (i + 1)) / pieces)]
+    const piece = columns.map((column): Vector =>
+      column instanceof Float64Array || column instanceof BigInt64Array
+        ? column.subarray(from, to)
+        : column.slice(from, to),
+    )
+    yield { schema, rows: to - from, columns: piece }
+  }
+}
+
+function joined(pieces: readonly Predictions[]): Predictions {
+  const rows = pieces.reduce((sum, piece) => sum + piece.rows, 0)
+  const [first] = pieces
+  if (first?.values !== undefined) {
+    const values = first.values instanceof Float64Array ? new Float64Array(rows) : new Float32Array(rows)
+    let at = 0
+    for (const piece of pieces) {
+      values.set(piece.values ?? [], at)
+      at += piece.rows
+    }
+    return { rows, values }
+  }
+  const width = (first?.probabilities?.length ?? 0) / (first?.rows ?? 1)
+  const probabilities = new Float32Array(rows * width)
+  let at = 0
+  for (const piece of pieces) {
+    probabilities.set(piece.probabilities ?? [], at * width)
+    at += piece.rows
+  }
+  return { rows, labels: pieces.flatMap(({ labels = [] }) => labels), probabilities }
 }
