@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MillraceError } from '../core/errors.js'
+import { openMemo } from '../core/memo.js'
 import type { Field } from '../core/schema.js'
 import { openDuckDb } from './duckdb/engine.js'
 import type { Engine } from './engine.js'
 import { refusedPatterns, requirePatterns } from './patterns.js'
-import { scan, type Relation } from './relation.js'
+import { scan, select, type Relation } from './relation.js'
+import { share } from './rule.js'
 import { compileRules, type CompiledRules, type ValidationRules } from './rules.js'
 import { expandSource } from './source.js'
 
@@ -412,9 +414,12 @@ describe('columns', () => {
   })
 })
 
-it('counts of parts make those of the whole, for the rules that say so', async () => {
-  const part = (from: number, to: number) =>
-    `k,a,e,t\n${Array.from({ length: to - from }, (_, i) => `${(from + i) % 7},${from + i},${i % 3 === 0 ? 'x' : 'a@b'},2024-01-0${1 + ((from + i) % 9)}`).join('\n')}\n`
+it('a table of several files gives what the same rows in one give; files that were there before are not counted again', async () => {
+  const lines = Array.from({ length: 41 }, (_, i) => {
+    const email = i % 3 === 0 ? 'x' : 'a@b'
+    return `${i % 7},${i},${email},2024-01-0${1 + (i % 9)}`
+  })
+  const csv = (from: number, to: number): string => `k,a,e,t\n${lines.slice(from, to).join('\n')}\n`
   const rules: ValidationRules = {
     value_ranges: { a: [3, 30] },
     patterns: { e: '@' },
@@ -423,20 +428,47 @@ it('counts of parts make those of the whole, for the rules that say so', async (
     required_columns: ['k'],
     severity: { value_ranges: 'warn', patterns: 'warn' },
   }
-  const parts = [await read(part(0, 20)), await read(part(20, 41))]
-  const whole = compiled(rules, await read(part(0, 20) + part(20, 41).replace(/^.*\n/, '')))
-  const rows = await Promise.all(
-    [...parts.map((table) => compiled(rules, table)), whole].map(
-      async ({ counts }) => (await engine.rows(counts))[0] ?? {},
-    ),
-  )
-  const [first = {}, second = {}, all = {}] = rows
-  const merged: Record<string, unknown> = { ...all }
-  for (const [name, how] of whole.merges) {
-    const [a, b] = [BigInt(String(first[name])), BigInt(String(second[name]))]
-    merged[name] = how === 'sum' ? a + b : (how === 'max') === a > b ? a : b
+  const whole = await read(csv(0, 41))
+  const schema = whole.schema.filter(({ name }) => name !== '__row')
+  const ends = [0, 20, 30, 41]
+  const paths: string[] = []
+  for (const [i, end] of ends.slice(1).entries()) {
+    const part = select(
+      await read(csv(ends[i] ?? 0, end)),
+      schema.map(({ name }) => name),
+    )
+    const parquet = join(folder, `parts-${i}`)
+    const { files: written } = await engine.write(part, { folder: parquet, format: 'parquet' })
+    paths.push(...written.map(({ path }) => join(parquet, path)))
   }
-  expect([...whole.additive].sort()).toEqual(['freshness.t', 'patterns.e', 'required_columns.k', 'value_ranges.a'])
-  expect(whole.interpret(merged)).toEqual(whole.interpret(all))
-  expect(whole.interpret(all).map(({ violations }) => violations)).toEqual([0, 0, 13, 14, 34])
+  expect(paths).toHaveLength(3)
+  const memo = await openMemo(join(folder, 'memo'), { scope: 1 })
+  const parts = (count: number): Relation => {
+    const some = paths.slice(0, count)
+    const digests = Object.fromEntries(some.map((path) => [path, path]))
+    const source = { format: 'parquet', paths: some, digests } as const
+    return scan(source, schema, { rowNumber: '__row', rowsBefore: ends.slice(0, count) })
+  }
+  const check = (table: Relation) => memo.noted(() => compiled(rules, table).check(engine, undefined, memo))
+  await check(parts(2))
+  const { value, notes } = await check(parts(3))
+  expect(notes).toContain('counts: 1 of 3 files read, 2 taken from earlier runs')
+  expect(value).toEqual(await compiled(rules, whole).check(engine))
+  expect(value.map(({ id, violations }) => [id, violations])).toEqual([
+    ['required_columns.k', 0],
+    ['freshness.t', 0],
+    ['value_ranges.a', 13],
+    ['patterns.e', 14],
+    ['unique_columns.k', 34],
+  ])
+})
+
+it('a share of rows is told in percent, rounded down, exactly', () => {
+  const told = (violations: number, of: number) => share(violations, of, 0.5).observed
+  expect(told(43, 100)).toBe('57% of 100 rows hold')
+  expect(told(71, 100)).toBe('29% of 100 rows hold')
+  expect(told(1, 3)).toBe('66.66% of 3 rows hold')
+  expect(told(1, 1_000_000)).toBe('99.99% of 1000000 rows hold')
+  for (let held = 0; held < 10_000; held++)
+    expect(told(10_000 - held, 10_000)).toBe(`${Number((held / 100).toFixed(2))}% of 10000 rows hold`)
 })

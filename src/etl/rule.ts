@@ -110,11 +110,11 @@ export function absentColumn(id: string, rule: RuleName, column: string, severit
 export function share(violations: number, of: number, mostly: number | undefined): Verdict {
   if (mostly === undefined || violations === 0) return { passed: violations === 0, violations }
   const held = (of - violations) / of
-  return { passed: held >= mostly, violations, observed: `${percentOf(held)} of ${of} rows hold` }
+  return { passed: held >= mostly, violations, observed: `${percentOf(of - violations, of)} of ${of} rows hold` }
 }
 
 /** Rounded down, so that what falls short never looks as if it did not. */
-const percentOf = (held: number): string => `${Math.floor(held * 10_000) / 100}%`
+const percentOf = (held: number, of: number): string => `${Math.floor((held * 10_000) / of) / 100}%`
 
 const LONGEST_EXAMPLE = 200
 const shortened = (example: Expr): Expr => call('substr', example, int(1), int(LONGEST_EXAMPLE))

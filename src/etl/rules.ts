@@ -20,20 +20,6 @@ import { any, not, type Rule, share, type Verdict } from './rule.js'
 export type { ValidationRules } from '../core/validation-rules.js'
 
 export interface CompiledRules {
-  /** One row: the counts that every rule is judged by. */
-  readonly counts: Relation
-  /**
-   * How rows of `counts` of parts of a table make that of the whole, by column. Columns that are not here have to be
-   * counted over the whole (distinct values).
-   */
-  readonly merges: ReadonlyMap<string, 'sum' | 'min' | 'max'>
-  /** Ids of the rules that can be judged by merged counts alone. */
-  readonly additive: ReadonlySet<string>
-  /** Results from that row; examples are still empty. @param statistics by rule id, for rules that ask for some */
-  interpret(
-    row: Readonly<Record<string, unknown>>,
-    statistics?: ReadonlyMap<string, ColumnStatistics>,
-  ): readonly RuleResult[]
   /**
    * Counts (file by file where they merge, with a memo only for new files), statistics where a rule asks for some, and
    * small queries for what was broken.
@@ -82,16 +68,15 @@ export function compileRules(
     { name: 'rows', expr: aggregate('count', []), merge: 'sum' },
     { name: 'unsound', expr: aggregate('count_if', [not(col(soundColumn))]), merge: 'sum' },
   ]
-  const counts = aggregated(
-    marked,
-    [],
-    [...whole, ...columns.flat()].map(({ name, expr }) => ({ name, expr })),
-  )
   const found = (at: Readonly<Record<string, unknown>>, i: number): readonly unknown[] =>
     (columns[i] ?? []).map(({ name }) => at[name])
 
-  const interpret: CompiledRules['interpret'] = (at, statistics) => {
-    const verdicts = all.map((rule, i) => rule.judge(found(at, i), statistics?.get(rule.id)))
+  /** From the row of counts; examples are still empty. */
+  const interpret = (
+    at: Readonly<Record<string, unknown>>,
+    statistics: ReadonlyMap<string, ColumnStatistics>,
+  ): readonly RuleResult[] => {
+    const verdicts = all.map((rule, i) => rule.judge(found(at, i), statistics.get(rule.id)))
     const repeated = droppingKeys.reduce((sum, rule) => sum + (verdicts[all.indexOf(rule)]?.violations ?? 0), 0)
     const left = Number(at['rows']) - Number(at['unsound']) - repeated
     const results = all.map((rule, i) => resultOf(rule, verdicts[i] ?? { passed: false, violations: 0 }))
@@ -107,14 +92,6 @@ export function compileRules(
   const kept = (): Relation => select(filter(judge(), call('is_null', col(ruleColumn))), names)
 
   return {
-    counts,
-    merges: new Map([...whole, ...columns.flat()].flatMap(({ name, merge }) => (merge ? [[name, merge]] : []))),
-    additive: new Set(
-      all
-        .filter((rule) => rule.statistics === undefined && rule.counts.every(({ merge }) => merge !== undefined))
-        .map(({ id }) => id),
-    ),
-    interpret,
     ruleColumn,
     async check(engine, signal, memo) {
       const at = (await mergedRows(engine, memo, marked, [], [...whole, ...columns.flat()], signal))[0] ?? {}
