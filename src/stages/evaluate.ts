@@ -7,13 +7,13 @@ import { MISSING_TIME, type Schema } from '../core/schema.js'
 import type { RecordBatch, Vector } from '../core/table.js'
 import { select } from '../etl/relation.js'
 import type { SplitName } from '../etl/split.js'
-import { applyIsotonic } from '../evaluate/calibrators.js'
 import { type Evaluation, evaluateClassification, evaluateRegression } from '../evaluate/evaluate.js'
 import type { StageContext, StageKind } from '../pipeline/stage.js'
 import { openPredictor } from '../serving/onnx-predictor.js'
 import type { ShardManifest } from '../train/shards.js'
-import { type Answered, costsOf, describeWeights, fitCalibration, thresholdOf, weightOf } from './decision.js'
-import { buildModelFile, buildNetworkFile, type ModelParts } from './model-file.js'
+import { calibratorDigest, decide, PARITY_TOLERANCE } from './decide.js'
+import { costsOf, describeWeights, weightOf } from './decision.js'
+import { buildModelFile, type ModelParts } from './model-file.js'
 import {
   emptyAnswers,
   largestDifference,
@@ -27,8 +27,6 @@ import { tableRelation } from './tables.js'
 import type { NetworkDocument } from './train.js'
 import { inSplit, labelledRows, type PlanDocument } from './transform.js'
 
-/** Largest difference between the served file and the batch path: absolute for probabilities, else relative. */
-const PARITY_TOLERANCE = 1e-6
 /** Training rows are compared too while there are no more than this, for time; validation and test rows always are. */
 const PARITY_TRAIN_ROWS = 1_000_000
 
@@ -39,7 +37,7 @@ export type ScoredDocument = Evaluation & {
 export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'evaluate',
-    version: 2,
+    version: 3,
     after: ['train', 'pack', 'transform', 'features'],
     async run(context) {
       const { config, inputs, store, signal } = context
@@ -58,26 +56,8 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
       const bare: ModelParts = { plan, network, weights: await weightsOf(context, refs.weights) }
       const score = async (split: SplitName, file: Uint8Array): Promise<PackedAnswers> =>
         scorePacked(store, manifest, split, network.network, file, signal)
-      const bareFile = buildNetworkFile(bare)
-      const fit = await fitCalibration(
-        config,
-        task,
-        async (what) => {
-          const file = what === 'logits' ? buildNetworkFile(bare, 'logits') : bareFile
-          return (await score('validation', file)) as Answered
-        },
-        signal,
-      )
+      const { fit, threshold, parts, bareFile, networkFile, calibrated } = await decide(config, bare, score, signal)
       for (const warning of fit?.warnings ?? []) context.log(warning, 'warn')
-      const calibrator = fit?.calibrator
-      const parts: ModelParts = { ...bare, calibrator }
-      const networkFile = calibrator?.kind === 'temperature' ? buildNetworkFile(parts) : bareFile
-      const calibrated = (answers: PackedAnswers): PackedAnswers => {
-        if (calibrator?.kind !== 'isotonic') return answers
-        const { probabilities, slack } = applyIsotonic(calibrator, answers.values as Float32Array, PARITY_TOLERANCE)
-        return { values: probabilities, labels: answers.labels, slack }
-      }
-      const threshold = thresholdOf(config, task, calibrated(await score('validation', networkFile)) as Answered)
 
       // those that the model takes; a row alone cannot tell them
       const windows = (await getJson<readonly WindowDocument[]>(store, inputs['features']?.['windows'])).filter(
@@ -97,7 +77,10 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
         ...(threshold === undefined ? {} : { threshold: threshold.value }),
         ...(fit?.calibrator === undefined ? {} : { calibration: fit.detail }),
         seed: config.seed,
-        digests: Object.fromEntries(Object.entries(refs).map(([name, ref]) => [name, ref?.digest ?? ''])),
+        digests: {
+          ...Object.fromEntries(Object.entries(refs).map(([name, ref]) => [name, ref?.digest ?? ''])),
+          ...calibratorDigest({ fit }),
+        },
         engines: resources.versions,
       }
       const file = buildModelFile(parts, metadata)
@@ -235,7 +218,10 @@ function sampleRow(batch: RecordBatch, inputs: Schema): SampleRow | undefined {
   return Object.fromEntries(cells)
 }
 
-async function weightsOf(context: StageContext<PipelineConfig>, ref: ArtifactRef | undefined): Promise<Float32Array> {
+export async function weightsOf(
+  context: StageContext<PipelineConfig>,
+  ref: ArtifactRef | undefined,
+): Promise<Float32Array> {
   if (ref === undefined) throw new Error('train left no weights')
   const bytes = await context.store.get(ref)
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))

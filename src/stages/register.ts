@@ -13,22 +13,25 @@ import { decideGate, gateMetric } from '../evaluate/gate.js'
 import type { StageContext, StageKind } from '../pipeline/stage.js'
 import type { ModelRegistry, ModelVersion } from '../registry/registry.js'
 import { CHAMPION } from '../registry/sqlite.js'
+import { readModelFile } from '../serving/model-file.js'
 import { openPredictor } from '../serving/onnx-predictor.js'
 import type { Predictor } from '../serving/predictor.js'
+import { checkDecision, decide } from './decide.js'
 import { costsOf, weightOf } from './decision.js'
-import type { ScoredDocument } from './evaluate.js'
+import { type ScoredDocument, weightsOf } from './evaluate.js'
 import { labelText, labelValue } from './label.js'
 import { getJson, JSON_TYPE, putJson, type RunResources } from './run-resources.js'
-import { scoreRaw, type Scores } from './scoring.js'
+import { scorePacked, scoreRaw, type Scores } from './scoring.js'
+import type { ShardManifest } from '../train/shards.js'
 import { tableRelation } from './tables.js'
-import { weightsByClass } from './train.js'
+import { type NetworkDocument, weightsByClass } from './train.js'
 import { inSplit, LABEL, labelledRows, type PlanDocument } from './transform.js'
 
 export function register(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'register',
-    version: 1,
-    after: ['evaluate', 'publish', 'transform', 'features', 'extract'],
+    version: 2,
+    after: ['evaluate', 'train', 'pack', 'publish', 'transform', 'features', 'extract'],
     async stillThere(outputs, config, store) {
       const { version, model } = await getJson<RegistrationDocument>(store, outputs['registration'])
       const registry = await resources.registry()
@@ -43,6 +46,7 @@ export function register(resources: RunResources): StageKind<PipelineConfig> {
       const scored = await getJson<ScoredDocument>(store, report)
       const plan = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
       const registry = await resources.registry()
+      await requireOwnDecision(context, plan, model)
 
       const metric = gateMetric(config.gate.metric, scored.task, positiveShare(config, plan))
       const champion = config.gate.champion ? await championOf(registry, name) : undefined
@@ -93,6 +97,26 @@ export function register(resources: RunResources): StageKind<PipelineConfig> {
       return { registration: await putJson(store, document), model }
     },
   }
+}
+
+/** Chooses calibration and threshold once more, from validation rows alone: MR_LEAK_FOUND where the file says otherwise. */
+async function requireOwnDecision(
+  context: StageContext<PipelineConfig>,
+  plan: PlanDocument,
+  model: ArtifactRef,
+): Promise<void> {
+  const { config, inputs, store, signal } = context
+  const network = await getJson<NetworkDocument>(store, inputs['train']?.['network'])
+  const manifest = await getJson<ShardManifest>(store, inputs['pack']?.['manifest'])
+  const weights = await weightsOf(context, inputs['train']?.['weights'])
+  const { metadata } = readModelFile(await store.get(model))
+  const decision = await decide(
+    config,
+    { plan, network, weights },
+    (split, file) => scorePacked(store, manifest, split, network.network, file, signal),
+    signal,
+  )
+  checkDecision(metadata, decision)
 }
 
 /** All versions of a name; none where the registry does not know it yet. */
