@@ -10,7 +10,7 @@ import { openArtifactStore } from '../core/artifact-store.js'
 import { MillraceError } from '../core/errors.js'
 import { explainPipeline, resumePipeline, type RunOutcome, runPipeline } from './run-pipeline.js'
 import { getJson } from './run-resources.js'
-import { suiteFaults } from './suites.js'
+import { suiteDigest, suiteFaults } from './suites.js'
 
 let folder: string
 const at = (day: string): Clock => ({ ...systemClock, now: () => Date.parse(`${day}T12:00:00Z`) })
@@ -177,4 +177,19 @@ test('a pattern that only the engine refuses is one clear error with its column'
       /^data\.validation_rules\.patterns: the pattern of "email" is "x\{1001\}": /,
     ) as string,
   })
+})
+
+test('suites are known by their content and order, not by what they are called', async () => {
+  const texts = {
+    'a.json': '{"expectations": []}',
+    'copy.json': '{"expectations": []}',
+    'b.json': '{"expectations":[]}',
+  }
+  for (const [name, text] of Object.entries(texts)) await writeFile(join(folder, name), text)
+  const digest = async (...names: readonly string[]) =>
+    suiteDigest((await load(`{expectations: [${names.join(', ')}]}`)).config, (path) => join(folder, path))
+  const ab = await digest('a.json', 'b.json')
+  expect(await digest('copy.json', 'b.json')).toBe(ab)
+  expect(await digest('b.json', 'a.json')).not.toBe(ab)
+  expect(await digest('a.json')).not.toBe(ab)
 })
