@@ -2,7 +2,6 @@
 import { describe, expect, test } from 'vitest'
 import { largestDifference, type PackedAnswers } from './scoring.js'
 
- 
 async function* cut(values: readonly number[], size: number, slack?: readonly number[]): AsyncGenerator<PackedAnswers> {
   for (let at = 0; at < values.length; at += size)
     yield {
