@@ -135,7 +135,7 @@ describe('check', () => {
     const text = await inside(check, [[chapter]], {})
     expect(text.code).toBe(0)
     expect(text.stdout).toMatch(/resources.num_nodes is 8: this version runs on one machine/)
-    expect(text.stdout).toMatch(/error MR_PLAN_UNSUPPORTED: .*chapter.yaml:4:16: data.source_path is s3:/)
+    expect(text.stdout).toMatch(/error MR_PLAN_UNSUPPORTED: .*chapter.yaml:5:\d+: data.output_path is s3:/)
     expect(text.stdout).toMatch(/MR_CONFIG_LABEL_ABSENT/)
     const json = await inside(check, [[chapter]], {}, true)
     const document = JSON.parse(json.stdout) as Record<string, unknown>
