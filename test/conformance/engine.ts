@@ -1,6 +1,7 @@
 /**
  * What every engine must do, stated as values. An engine's test is one call; SQL texts are the dialects' own business
- * (test/golden/sql). Files are made here, small, in a temporary folder.
+ * (test/golden/sql). Files are made here, small, in a temporary folder. Longer than files should be: its cases share one
+ * engine, folder and table; what has tables of its own is in the files beside it.
  */
 import { createHash } from 'node:crypto'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'

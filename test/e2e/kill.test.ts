@@ -3,19 +3,7 @@ import { createInterface } from 'node:readline'
 import { describe, expect, test } from 'vitest'
 import { example, resultOf, start, succeed } from './cli.js'
 import { join } from 'node:path'
-
-const STAGES = [
-  'extract',
-  'validate',
-  'features',
-  'transform',
-  'leaks',
-  'publish',
-  'pack',
-  'train',
-  'evaluate',
-  'register',
-]
+import { STAGES } from '../../src/stages/pipeline-stages.js'
 
 let undisturbed: Promise<string> | undefined
 const digestOf = async (): Promise<string> => {
