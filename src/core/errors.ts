@@ -65,6 +65,7 @@ export const ERRORS = {
   MR_REQUEST_VALUE: ['a value in a request for predictions has the wrong type', 1],
   MR_REQUEST_TOO_LARGE: ['a request for predictions has too many rows', 1],
   MR_SERVER_BUSY: ['the server has more rows waiting than it may', 1],
+  MR_SERVER_LATE: ['a prediction could not be made in the time that its request has', 1],
   MR_SERVER_STOPPING: ['the server or model is being stopped', 1],
   MR_SERVER_TOKEN: ['a server that others can reach has no token', 2],
   MR_SERVER_ADDRESS: ['a server cannot listen at its address', 2],

@@ -9,6 +9,7 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   MR_WINDOW_HISTORY: 400,
   MR_REQUEST_TOO_LARGE: 413,
   MR_SERVER_BUSY: 429,
+  MR_SERVER_LATE: 503,
   MR_SERVER_STOPPING: 503,
   MR_PREDICT_WORKER: 503,
 }
@@ -25,7 +26,9 @@ export function answerTo(error: unknown, bodyLimit: number): Answer {
   if (error instanceof MillraceError) {
     const status = STATUS[error.code] ?? 500
     const hint = error.hint === undefined ? '' : ` (${error.hint})`
-    return { status, message: `${error.code}: ${error.message}${hint}`, fault: status >= 500 }
+    // too much load is the clients' doing, and a line for each would make it worse
+    const fault = status >= 500 && error.code !== 'MR_SERVER_LATE'
+    return { status, message: `${error.code}: ${error.message}${hint}`, fault }
   }
   const { statusCode, code, message } = error as Partial<FastifyError>
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')

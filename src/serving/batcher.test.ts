@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loanRows } from '../../test/conformance/predictor.js'
 import { LOAN_INPUTS, loanModel } from '../../test/models.js'
@@ -57,6 +58,51 @@ describe('Batcher', () => {
     await expect(batcher.predict(rows(5))).rejects.toMatchObject({ code: 'MR_SERVER_STOPPING' })
     await stopped
     expect(scores((await first).values)).toEqual([1, 2])
+  })
+
+  it('with maxWait lets requests of several turns share a run, until the oldest has waited', async () => {
+    const runs: [number, number][] = []
+    const batcher = new Batcher(predictor, { maxWait: 60, onBatch: (n, waited) => runs.push([n, waited]) })
+    const first = batcher.predict(rows(1))
+    await sleep(15)
+    const second = batcher.predict(rows(2, 3))
+    expect(runs).toEqual([])
+    expect([scores((await first).values), scores((await second).values)]).toEqual([[1], [2, 3]])
+    expect(runs.map(([n]) => n)).toEqual([3])
+    expect(runs[0]?.[1]).toBeGreaterThanOrEqual(59)
+  })
+
+  it('with maxWait runs at once what fills a run, and what is left when it is stopped', async () => {
+    const runs: [number, number][] = []
+    const batcher = new Batcher(predictor, {
+      ...{ maxBatch: 2, maxWait: 60_000 },
+      onBatch: (n, waited) => runs.push([n, waited]),
+    })
+    await Promise.all([batcher.predict(rows(1)), batcher.predict(rows(2))])
+    const last = batcher.predict(rows(3))
+    await batcher.stop()
+    expect(scores((await last).values)).toEqual([3])
+    expect(runs.map(([n]) => n)).toEqual([2, 1])
+    expect(Math.max(...runs.map(([, waited]) => waited))).toBeLessThan(30_000)
+  })
+
+  it('does no work for a request whose time is over, and answers the others', async () => {
+    const runs: number[] = []
+    const batcher = new Batcher(predictor, { maxBatch: 2, maxWait: 30, onBatch: (n) => runs.push(n) })
+    const late = expect(batcher.predict(rows(1), performance.now() + 5)).rejects.toMatchObject({
+      code: 'MR_SERVER_LATE',
+      retryable: true,
+    })
+    await sleep(10)
+    expect(scores((await batcher.predict(rows(2, 3), performance.now() + 60_000)).values)).toEqual([2, 3])
+    await late
+    expect(runs).toEqual([2])
+    expect(batcher.rows).toBe(0)
+    // nothing of it is left in the count that a full run is told by
+    const [next] = [batcher.predict(rows(4))]
+    await batcher.predict(rows(5))
+    expect(scores((await next)?.values)).toEqual([4])
+    expect(runs).toEqual([2, 2])
   })
 
   it('answers labels and probabilities of a cut request as of a whole one', async () => {

@@ -1,6 +1,6 @@
 /**
- * Gathers the rows of all requests that arrived in one turn of the event loop into one run of the model. There is no
- * timer: a request that is alone runs in the next turn, so batching adds no latency.
+ * Gathers the rows of all requests that arrived in one turn of the event loop into one run of the model. Without
+ * `maxWait` there is no timer: a request that is alone runs in the next turn, so batching adds no latency.
  */
 import { MillraceError } from '../core/errors.js'
 import type { RecordBatch, Vector } from '../core/table.js'
@@ -11,12 +11,20 @@ export interface BatcherOptions {
   readonly maxBatch?: number
   /** The most rows that wait; more are refused with MR_SERVER_BUSY. Default 100,000. */
   readonly maxQueue?: number
-  /** Called after each run with its rows. */
-  readonly onBatch?: (rows: number) => void
+  /**
+   * Milliseconds that a request may wait for others to share its run; a run begins earlier where maxBatch rows are
+   * there. Default 0: it begins in the next turn of the event loop.
+   */
+  readonly maxWait?: number
+  /** Called after each run with its rows and the milliseconds for which the oldest of its requests had waited. */
+  readonly onBatch?: (rows: number, waited: number) => void
 }
 
 interface Waiting {
   readonly batch: RecordBatch
+  /** On the clock of `performance.now()`: when it came, and when its answer is of no use any more. */
+  readonly since: number
+  readonly deadline: number
   /** Rows that were given to a run, and rows that came back. */
   taken: number
   done: number
@@ -38,12 +46,17 @@ const CONCURRENT_RUNS = 2
 
 export class Batcher {
   private queue: Waiting[] = []
-  private scheduled = false
+  /** Undefined, or what starts the next run: an immediate, or the timer of maxWait. */
+  private next: NodeJS.Immediate | undefined
+  private timer: NodeJS.Timeout | undefined
+  /** Rows of the queue that no run has taken. */
+  private queued = 0
   private runs = 0
   private stopped = false
   private idle: (() => void) | undefined
   private readonly maxBatch: number
   private readonly maxQueue: number
+  private readonly maxWait: number
   /** Rows that wait or run. */
   rows = 0
 
@@ -53,13 +66,15 @@ export class Batcher {
   ) {
     this.maxBatch = options.maxBatch ?? 256
     this.maxQueue = options.maxQueue ?? 100_000
+    this.maxWait = options.maxWait ?? 0
   }
 
   /**
    * Predictions of one request's rows. A request of more rows than a run may have goes in parts, between which other
-   * requests have their turn. Throws what the predictor throws, MR_SERVER_BUSY, MR_SERVER_STOPPING.
+   * requests have their turn. `deadline`, on the clock of `performance.now()`: a run that would begin later leaves the
+   * request out. Throws what the predictor throws, MR_SERVER_BUSY, MR_SERVER_LATE, MR_SERVER_STOPPING.
    */
-  predict(batch: RecordBatch): Promise<Predictions> {
+  predict(batch: RecordBatch, deadline = Infinity): Promise<Predictions> {
     if (this.stopped) return Promise.reject(new MillraceError('MR_SERVER_STOPPING', 'the model is being closed'))
     if (this.rows > 0 && this.rows + batch.rows > this.maxQueue)
       return Promise.reject(
@@ -69,8 +84,10 @@ export class Batcher {
       )
     if (batch.rows === 0) return this.predictor.predict(batch)
     this.rows += batch.rows
+    this.queued += batch.rows
     return new Promise((resolve, reject) => {
-      this.queue.push({ batch, taken: 0, done: 0, settled: false, parts: [], resolve, reject })
+      const since = performance.now()
+      this.queue.push({ batch, since, deadline, taken: 0, done: 0, settled: false, parts: [], resolve, reject })
       this.schedule()
     })
   }
@@ -78,14 +95,27 @@ export class Batcher {
   /** Refuses new requests and waits for those that it has. */
   async stop(): Promise<void> {
     this.stopped = true
+    this.schedule()
     if (this.rows > 0) await new Promise<void>((resolve) => (this.idle = resolve))
   }
 
   private schedule(): void {
-    if (this.scheduled || this.runs >= CONCURRENT_RUNS || this.queue.length === 0) return
-    this.scheduled = true
-    setImmediate(() => {
-      this.scheduled = false
+    const oldest = this.queue[0]
+    if (this.next !== undefined || this.runs >= CONCURRENT_RUNS || oldest === undefined) return
+    if (this.maxWait > 0 && this.queued < this.maxBatch && !this.stopped) {
+      const left = oldest.since + this.maxWait - performance.now()
+      if (left > 0) {
+        this.timer ??= setTimeout(() => {
+          this.timer = undefined
+          this.schedule()
+        }, left)
+        return
+      }
+    }
+    clearTimeout(this.timer)
+    this.timer = undefined
+    this.next = setImmediate(() => {
+      this.next = undefined
       void this.run(this.take())
     })
   }
@@ -96,15 +126,21 @@ export class Batcher {
     const { queue } = this
     let room = this.maxBatch
     let taken = 0
+    const now = performance.now()
     for (; taken < queue.length && room > 0; taken++) {
       const request = queue[taken] as Waiting
-      if (request.settled) continue
+      if (now > request.deadline) this.settle(request, late(now - request.since))
+      if (request.settled) {
+        this.queued -= request.batch.rows - request.taken
+        continue
+      }
       const left = request.batch.rows - request.taken
       // a request that fits into a run of its own is not cut
       if (left > room && left <= this.maxBatch && shares.length > 0) break
       const rows = Math.min(left, room)
       shares.push({ request, start: request.taken, end: request.taken + rows })
       request.taken += rows
+      this.queued -= rows
       room -= rows
     }
     this.queue = queue.slice(taken)
@@ -124,6 +160,7 @@ export class Batcher {
 
   private async predictShares(shares: readonly Share[]): Promise<void> {
     const batch = gather(shares)
+    const began = performance.now()
     let predictions: Predictions
     try {
       predictions = await this.predictor.predict(batch)
@@ -133,7 +170,7 @@ export class Batcher {
       else this.settle((shares[0] as Share).request, error)
       return
     }
-    this.options.onBatch?.(batch.rows)
+    this.options.onBatch?.(batch.rows, began - (shares[0] as Share).request.since)
     let from = 0
     for (const { request, start, end } of shares) {
       const to = from + end - start
@@ -153,6 +190,17 @@ export class Batcher {
     else request.reject(error)
     if (this.rows === 0) this.idle?.()
   }
+}
+
+function late(ms: number): MillraceError {
+  return new MillraceError(
+    'MR_SERVER_LATE',
+    `the request waited ${Math.round(ms)} ms for its turn, longer than it may`,
+    {
+      retryable: true,
+      hint: 'send it again later; --timeout says how long a request may take',
+    },
+  )
 }
 
 function gather(shares: readonly Share[]): RecordBatch {
