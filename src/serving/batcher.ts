@@ -16,15 +16,19 @@ export interface BatcherOptions {
    * there. Default 0: it begins in the next turn of the event loop.
    */
   readonly maxWait?: number
+  /**
+   * Milliseconds for which rows may wait: a run that would begin later leaves them out, and their request gets
+   * MR_SERVER_LATE. Default: any time.
+   */
+  readonly timeout?: number
   /** Called after each run with its rows and the milliseconds for which the oldest of its requests had waited. */
   readonly onBatch?: (rows: number, waited: number) => void
 }
 
 interface Waiting {
   readonly batch: RecordBatch
-  /** On the clock of `performance.now()`: when it came, and when its answer is of no use any more. */
+  /** When it came, on the clock of `performance.now()`. */
   readonly since: number
-  readonly deadline: number
   /** Rows that were given to a run, and rows that came back. */
   taken: number
   done: number
@@ -57,6 +61,7 @@ export class Batcher {
   private readonly maxBatch: number
   private readonly maxQueue: number
   private readonly maxWait: number
+  private readonly timeout: number
   /** Rows that wait or run. */
   rows = 0
 
@@ -67,14 +72,14 @@ export class Batcher {
     this.maxBatch = options.maxBatch ?? 256
     this.maxQueue = options.maxQueue ?? 100_000
     this.maxWait = options.maxWait ?? 0
+    this.timeout = options.timeout ?? Infinity
   }
 
   /**
    * Predictions of one request's rows. A request of more rows than a run may have goes in parts, between which other
-   * requests have their turn. `deadline`, on the clock of `performance.now()`: a run that would begin later leaves the
-   * request out. Throws what the predictor throws, MR_SERVER_BUSY, MR_SERVER_LATE, MR_SERVER_STOPPING.
+   * requests have their turn. Throws what the predictor throws, MR_SERVER_BUSY, MR_SERVER_LATE, MR_SERVER_STOPPING.
    */
-  predict(batch: RecordBatch, deadline = Infinity): Promise<Predictions> {
+  predict(batch: RecordBatch): Promise<Predictions> {
     if (this.stopped) return Promise.reject(new MillraceError('MR_SERVER_STOPPING', 'the model is being closed'))
     if (this.rows > 0 && this.rows + batch.rows > this.maxQueue)
       return Promise.reject(
@@ -87,7 +92,7 @@ export class Batcher {
     this.queued += batch.rows
     return new Promise((resolve, reject) => {
       const since = performance.now()
-      this.queue.push({ batch, since, deadline, taken: 0, done: 0, settled: false, parts: [], resolve, reject })
+      this.queue.push({ batch, since, taken: 0, done: 0, settled: false, parts: [], resolve, reject })
       this.schedule()
     })
   }
@@ -129,7 +134,7 @@ export class Batcher {
     const now = performance.now()
     for (; taken < queue.length && room > 0; taken++) {
       const request = queue[taken] as Waiting
-      if (now > request.deadline) this.settle(request, late(now - request.since))
+      if (now - request.since > this.timeout) this.settle(request, late(now - request.since))
       if (request.settled) {
         this.queued -= request.batch.rows - request.taken
         continue
