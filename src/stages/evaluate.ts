@@ -90,9 +90,9 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
       const rows = labelledRows(await tableRelation(store, table), plan)
       const sliceColumns = config.evaluation.slices.length > 0 ? config.evaluation.slices : defaultSlices(plan)
       const columns = [...new Set([...plan.inputs.map(({ name }) => name), ...sliceColumns])]
-      const slices = new Collector(sliceColumns)
       const predictor = await openPredictor(file, { threads: resources.threads })
       const { counts } = plan
+      const slices = new Collector(sliceColumns, counts.test)
       const splits = (['validation', 'train', 'test'] as const).filter(
         (split) => split !== 'train' || counts.train <= PARITY_TRAIN_ROWS,
       )
@@ -235,27 +235,35 @@ function defaultSlices(plan: PlanDocument): readonly string[] {
     .map(({ name }) => name)
 }
 
-/** Gathers a few columns of all batches into one. */
+/** Gathers a few columns of `rows` rows, batch by batch, into one. */
 class Collector {
   private schema: Schema = []
-  private rows = 0
-  private readonly parts: Vector[][]
+  private filled = 0
+  private columns: (Float64Array | BigInt64Array | string[])[] = []
   /** One string for all rows that hold the same text. */
   private readonly texts = new Map<string, string>()
 
-  constructor(private readonly names: readonly string[]) {
-    this.parts = names.map(() => [])
-  }
+  constructor(
+    private readonly names: readonly string[],
+    private readonly rows: number,
+  ) {}
 
+  /** Copies: batches may reuse their memory. */
   add(batch: RecordBatch): void {
-    this.schema = this.names.flatMap((name) => batch.schema.filter((field) => field.name === name))
-    for (const [j, name] of this.names.entries()) {
-      const vector = batch.columns[batch.schema.findIndex((field) => field.name === name)]
-      if (vector === undefined) continue
-      // batches may reuse their memory
-      this.parts[j]?.push(isNumeric(vector) ? vector.slice() : vector.map((text) => this.shared(text)))
+    const places = this.names
+      .map((name) => batch.schema.findIndex((field) => field.name === name))
+      .filter((place) => place >= 0)
+    if (this.filled === 0) {
+      this.schema = places.map((place) => batch.schema[place]!)
+      this.columns = places.map((place) => room(batch.columns[place]!, this.rows))
     }
-    this.rows += batch.rows
+    for (const [j, place] of places.entries()) {
+      const [from, to] = [batch.columns[place]!, this.columns[j]!]
+      if (to instanceof Float64Array) to.set(from as Float64Array, this.filled)
+      else if (to instanceof BigInt64Array) to.set(from as BigInt64Array, this.filled)
+      else for (let r = 0; r < batch.rows; r++) to[this.filled + r] = this.shared(from[r] as string)
+    }
+    this.filled += batch.rows
   }
 
   private shared(text: string): string {
@@ -264,26 +272,12 @@ class Collector {
     return known ?? text
   }
 
-  /** All that was added, which is not held here any more. */
   batch(): RecordBatch {
-    return { schema: this.schema, rows: this.rows, columns: this.parts.map((vectors) => joined(vectors.splice(0))) }
+    return { schema: this.schema, rows: this.filled, columns: this.columns }
   }
 }
 
-const isNumeric = (vector: Vector): vector is Float64Array | BigInt64Array =>
-  vector instanceof Float64Array || vector instanceof BigInt64Array
-
-function joined(vectors: readonly Vector[]): Vector {
-  const [first] = vectors
-  const length = vectors.reduce((sum, vector) => sum + vector.length, 0)
-  if (first instanceof Float64Array || first instanceof BigInt64Array) {
-    const all = first instanceof Float64Array ? new Float64Array(length) : new BigInt64Array(length)
-    let at = 0
-    for (const vector of vectors) {
-      ;(all as Float64Array).set(vector as Float64Array, at)
-      at += vector.length
-    }
-    return all
-  }
-  return (vectors as readonly (readonly string[])[]).flat()
+function room(like: Vector, rows: number): Float64Array | BigInt64Array | string[] {
+  if (like instanceof Float64Array) return new Float64Array(rows)
+  return like instanceof BigInt64Array ? new BigInt64Array(rows) : new Array<string>(rows)
 }
