@@ -85,7 +85,11 @@ class BucketHistogram extends Histogram {
   }
 }
 
+/** Adds metrics of its own to a scrape. */
+export type MetricSource = (registry: Registry) => void
+
 export class ServerMetrics {
+  private readonly sources: MetricSource[] = []
   private readonly routes: RouteStats[] = []
   private readonly batches = new Map<string, Buckets>()
   private readonly started = Date.now() / 1000 - process.uptime()
@@ -94,6 +98,11 @@ export class ServerMetrics {
     const stats = new RouteStats(route)
     this.routes.push(stats)
     return stats
+  }
+
+  /** Whatever else there is to say at each scrape. */
+  add(source: MetricSource): void {
+    this.sources.push(source)
   }
 
   /** One run of a model. */
@@ -116,6 +125,7 @@ export class ServerMetrics {
     // the types know the default format only
     if (open) (registry as Registry<RegistryContentType>).setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
     this.fill(registry, models)
+    for (const source of this.sources) source(registry)
     return { body: await registry.metrics(), type: registry.contentType }
   }
 

@@ -4,13 +4,14 @@ import { Server } from 'node:net'
 import { setImmediate as afterPoll, setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { MillraceError } from '../core/errors.js'
+import { Admission, type AdmissionOptions } from './admission.js'
 import { answerTo } from './answers.js'
 import { addHostCheck, isLoopback } from './host-check.js'
 import { ServerMetrics } from './metrics.js'
 import type { ServedModels, ServerLog } from './models.js'
 import { addRoutes, OPEN_ROUTES } from './routes.js'
 
-export interface ServerLimits {
+export interface ServerLimits extends AdmissionOptions {
   /** Bytes of a request's body; default 16 MiB. */
   readonly body?: number
   /** Milliseconds until a request's headers, and all of the request, must be there; defaults 10,000 and 60,000. */
@@ -57,6 +58,8 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
   const { models, limits = {}, logger, token } = options
   const bodyLimit = limits.body ?? BODY_LIMIT
   const metrics = new ServerMetrics()
+  const admission = new Admission(limits)
+  metrics.add((registry) => admission.fill(registry))
   models.onBatch = (model, rows) => metrics.batch(model, rows)
   let draining = false
   const prefix = randomBytes(4).toString('hex')
@@ -65,9 +68,13 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
   const app = Fastify({
     logger: false,
     bodyLimit,
-    requestTimeout: limits.requestTimeout ?? 60_000,
-    http: { headersTimeout: limits.headersTimeout ?? 10_000, connectionsCheckingInterval: 1_000 },
-    keepAliveTimeout: 72_000,
+    serverFactory: (handler) =>
+      admission.server(handler, {
+        requestTimeout: limits.requestTimeout ?? 60_000,
+        headersTimeout: limits.headersTimeout ?? 10_000,
+        connectionsCheckingInterval: Math.min(1_000, limits.headersTimeout ?? 1_000),
+        keepAliveTimeout: 72_000,
+      }),
     forceCloseConnections: 'idle',
     // a request that comes in on an open connection while draining is answered, not refused
     return503OnClosing: false,
@@ -111,11 +118,13 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
   else addToken(app, token)
 
   app.setErrorHandler((error, request, reply) => {
-    const { status, message, fault } = answerTo(error, bodyLimit)
+    const { status, message, fault, reason } = answerTo(error, bodyLimit)
+    if (reason) admission.reject(reason)
     if (fault) logger?.('error', `request ${request.id}, ${request.method} ${request.url}: ${(error as Error).stack}`)
     if (status === 429 || status === 503) reply.header('retry-after', '1')
     return reply.code(status).send({ error: message })
   })
+  admission.addHooks(app)
   addRoutes(app, { models, metrics, version: options.version, ready: () => !draining })
   return { app, drain: () => void (draining = true) }
 }

@@ -1,0 +1,135 @@
+/** Limits of the server, on real sockets: too many requests, connections or bytes, and clients that are slow on purpose. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { loanModel } from '../../test/models.js'
+import { ServedModels } from './models.js'
+import { type ServerLimits, startServer } from './server.js'
+
+const BODY = '[{"income":100,"children":1,"owns home":true,"city":"Oslo","since":"2021-01-01"}]'
+const head = (length: number | string): string =>
+  `POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${
+    typeof length === 'number' ? `Content-Length: ${length}` : length
+  }\r\n\r\n`
+const REQUEST = head(BODY.length) + BODY
+
+let folder: string
+let file: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-admission-'))
+  file = join(folder, 'loan.onnx')
+  await writeFile(file, loanModel())
+})
+afterAll(async () => rm(folder, { recursive: true }))
+
+const closing: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close()
+})
+
+async function start(limits: ServerLimits, options: { maxWait?: number; timeout?: number; maxBatch?: number } = {}) {
+  const models = await ServedModels.open({ sources: [file], ...options })
+  const server = await startServer({ models, version: '1', port: 0, limits: { drainDelay: 0, ...limits } })
+  closing.push(() => server.stop(500))
+  const port = Number(new URL(server.address).port)
+  const metrics = async (): Promise<string> => (await server.app.inject('/metrics')).body
+  return { port, metrics, server }
+}
+
+/** One socket: what it is sent, and all that came until it was closed or has an answer of 200 or 429. */
+class Client {
+  readonly socket: Socket
+  text = ''
+  closed = false
+  constructor(port: number, text: string) {
+    this.socket = connect(port, '127.0.0.1')
+    this.socket.on('data', (data) => (this.text += data.toString()))
+    this.socket.on('error', () => undefined)
+    this.socket.on('close', () => (this.closed = true))
+    this.socket.write(text)
+    closing.push(async () => this.socket.destroy())
+  }
+
+  get status(): number {
+    return Number(this.text.slice(9, 12))
+  }
+
+  async until(ready: (client: this) => boolean): Promise<this> {
+    await expect.poll(() => ready(this), { timeout: 10_000, interval: 2 }).toBe(true)
+    return this
+  }
+
+  answered(): Promise<this> {
+    return this.until(({ text }) => text.includes('\r\n\r\n'))
+  }
+}
+
+it('turns away what is more than it may answer at once, before the body is there, and goes on', async () => {
+  const { port, metrics } = await start({ maxActive: 2 }, { maxWait: 400 })
+  const taken = [new Client(port, REQUEST), new Client(port, REQUEST)]
+  await expect.poll(metrics).toContain('millrace_active_requests 2')
+  const whole = await new Client(port, REQUEST).answered()
+  expect([whole.status, whole.closed]).toEqual([429, false])
+  expect(whole.text).toMatch(/\r\nretry-after: 1\r\n/)
+  expect(whole.text).toMatch(/\{"error":"MR_SERVER_BUSY: 2 requests are being answered/)
+  const long = await (await new Client(port, head(10_000_000)).answered()).until(({ closed }) => closed)
+  expect([long.status, /\r\nconnection: close\r\n/.test(long.text)]).toEqual([429, true])
+  const health = await new Client(port, 'GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n').answered()
+  expect([health.status, taken.map(({ text }) => text)]).toEqual([200, ['', '']])
+  for (const client of taken) expect((await client.answered()).status).toBe(200)
+  // the connection that was turned away is as good as before, and so is the server
+  whole.text = ''
+  whole.socket.write(REQUEST)
+  expect((await whole.answered()).status).toBe(200)
+  expect(await metrics()).toContain('millrace_rejected_total{reason="active"} 2')
+  expect(await metrics()).toContain('millrace_active_requests 0')
+})
+
+it('forgets a request whose client has gone', async () => {
+  const { port, metrics } = await start({ maxActive: 1 }, { maxWait: 100 })
+  const gone = new Client(port, REQUEST)
+  await expect.poll(metrics).toContain('millrace_active_requests 1')
+  gone.socket.destroy()
+  await expect.poll(metrics).toContain('millrace_active_requests 0')
+  expect((await new Client(port, REQUEST).answered()).status).toBe(200)
+})
+
+it('gives no place to clients that send their bodies slowly, and cuts them', { timeout: 20_000 }, async () => {
+  const { port, metrics } = await start({ maxActive: 2, headersTimeout: 300, requestTimeout: 600 })
+  const slow = Array.from({ length: 5 }, () => new Client(port, head(BODY.length) + BODY.slice(0, 10)))
+  await Promise.all(slow.map(({ socket }) => new Promise((done) => socket.once('connect', done))))
+  expect((await new Client(port, REQUEST).answered()).status).toBe(200)
+  expect(await metrics()).not.toContain('millrace_rejected_total{')
+  for (const client of slow) expect((await client.until(({ closed }) => closed)).status).toBe(408)
+})
+
+it('refuses a giant body by its length, and one without a length where it has become too long', async () => {
+  const { port, metrics } = await start({ body: 10_000 })
+  const told = await new Client(port, head(10_001)).answered()
+  expect([told.status, told.text]).toEqual([413, expect.stringContaining('longer than 10000 bytes')])
+  const untold = new Client(port, head('Transfer-Encoding: chunked'))
+  for (let i = 0; i < 11; i++) untold.socket.write(`3e8\r\n${' '.repeat(1000)}\r\n`)
+  expect((await untold.answered()).status).toBe(413)
+  expect(await metrics()).toContain('millrace_rejected_total{reason="body"} 2')
+  const packed = await new Client(port, head(`Content-Encoding: gzip\r\nContent-Length: 30`)).answered()
+  expect(packed.status).toBe(415)
+})
+
+it('closes connections beyond those that it may have', async () => {
+  const { port, metrics } = await start({ maxConnections: 2 })
+  const kept = [new Client(port, REQUEST), new Client(port, REQUEST)]
+  for (const client of kept) expect((await client.answered()).status).toBe(200)
+  const more = await new Client(port, REQUEST).until(({ closed }) => closed)
+  expect(more.text).toBe('')
+  expect(await metrics()).toContain('millrace_rejected_total{reason="connections"} 1')
+})
+
+it('answers 503 to what has waited too long, and says so', async () => {
+  const { port, metrics } = await start({}, { maxWait: 80, timeout: 20 })
+  const late = await new Client(port, REQUEST).answered()
+  expect([late.status, late.text]).toEqual([503, expect.stringMatching(/MR_SERVER_LATE: the request waited \d+ ms/)])
+  expect(late.text).toMatch(/\r\nretry-after: 1\r\n/)
+  expect(await metrics()).toContain('millrace_rejected_total{reason="late"} 1')
+})
