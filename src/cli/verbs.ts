@@ -100,7 +100,9 @@ export const VERBS: readonly Verb[] = [
   {
     name: 'serve',
     summary: 'answer predictions over HTTP until Ctrl-C; follows its alias without losing a request',
-    arguments: [['<models...>', 'models:/NAME@ALIAS, or a model.onnx; several by different names']],
+    arguments: [
+      ['<models...>', 'models:/NAME@ALIAS, or a model.onnx; several, and several versions of one: the first answers'],
+    ],
     options: [
       ['--port <number>', 'default 8080; 0 takes a free one'],
       ['--host <address>', 'default 127.0.0.1; others need --token-file'],
@@ -109,10 +111,25 @@ export const VERBS: readonly Verb[] = [
       ['--unknown-columns <what>', 'columns that the model does not know: refuse (default) or ignore'],
       ['--poll <ms>', 'how often to look whether the alias has moved (default 250)'],
       ['--drain-delay <ms>', 'how long it still accepts after Ctrl-C, not ready any more (default 250)'],
+      ['--canary <model=share>', 'this version answers a share of the requests, e.g. 5%', 'repeat'],
+      ['--canary-key <column>', 'its value in the first row chooses (default: the header x-request-id)'],
+      ['--shadow <model[=share]>', 'this version predicts the same rows after the answer, for /metrics', 'repeat'],
+      ['--log-predictions <folder>', 'inputs and predictions as Parquet, by model, version and date'],
+      ['--log-sample <share>', 'of the requests, e.g. 1% (default 100%)'],
+      ['--log-rows <rows>', 'a file of the log is finished at this many rows (default 100000)'],
+      ['--log-mb <megabytes>', 'or when the open files take this much memory (default 64)'],
+      ['--log-minutes <minutes>', 'or after this time (default 10)'],
     ],
     examples: [
       ['millrace serve models:/churn@champion', 'on http://127.0.0.1:8080'],
       ['millrace serve models:/churn@champion --port 0 --json', 'a free port; one JSON line says which'],
+      ['millrace serve models:/churn@champion models:/churn/3 models:/fraud', '/v2/models/churn/versions/3/infer'],
+      [
+        'millrace serve models:/churn@champion --canary models:/churn@challenger=5% --canary-key customerID',
+        'the same customer is always answered by the same version',
+      ],
+      ['millrace serve models:/churn@champion --shadow models:/churn@challenger', 'compared, never answering'],
+      ['millrace serve models:/churn@champion --log-predictions log --log-sample 1%', 'what drift is measured on'],
       ['millrace serve model.onnx --host 0.0.0.0 --token-file token.txt', 'for others, with a token'],
     ],
     load: () => import('./commands/serve.js'),

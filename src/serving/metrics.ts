@@ -6,7 +6,7 @@
 import { Counter, Gauge, Histogram, Registry, type RegistryContentType } from 'prom-client'
 
 /** Upper bounds, seconds. */
-const LATENCY = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+export const LATENCY = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 /** Upper bounds, rows. */
 const ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096]
 
@@ -50,8 +50,7 @@ export class RouteStats {
 /** What the served models say of themselves at a scrape. */
 export interface ModelNumbers {
   readonly name: string
-  readonly version: string
-  readonly digest: string
+  readonly versions: readonly { readonly version: string; readonly digest: string }[]
   readonly ready: boolean
   readonly queuedRows: number
   readonly loads: number
@@ -59,7 +58,7 @@ export interface ModelNumbers {
 }
 
 /** prom-client's histogram, reading Buckets. */
-class BucketHistogram extends Histogram {
+export class BucketHistogram extends Histogram {
   constructor(
     private readonly title: string,
     private readonly about: string,
@@ -154,13 +153,13 @@ export class ServerMetrics {
     const rows = counter('millrace_rows_total', 'Rows predicted.', ['model'])
     for (const [model, { sum }] of this.batches) rows.inc({ model }, sum)
 
-    const info = gauge('millrace_model_info', 'The model version that answers.', ['model', 'version', 'digest'])
-    const ready = gauge('millrace_model_ready', '1 where the version asked for is the one that answers.', ['model'])
+    const info = gauge('millrace_model_info', 'The model versions that are loaded.', ['model', 'version', 'digest'])
+    const ready = gauge('millrace_model_ready', '1 where the versions asked for are those that are loaded.', ['model'])
     const queue = gauge('millrace_queue_rows', 'Rows that wait for a run or are in one.', ['model'])
     const loads = counter('millrace_model_loads_total', 'Model versions loaded.', ['model'])
     const failures = counter('millrace_model_load_failures_total', 'Model versions that could not load.', ['model'])
-    for (const { name: model, version, digest, ...numbers } of models) {
-      info.set({ model, version, digest }, 1)
+    for (const { name: model, versions, ...numbers } of models) {
+      for (const { version, digest } of versions) info.set({ model, version, digest }, 1)
       ready.set({ model }, numbers.ready ? 1 : 0)
       queue.set({ model }, numbers.queuedRows)
       loads.inc({ model }, numbers.loads)

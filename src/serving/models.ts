@@ -1,45 +1,92 @@
 /**
- * The models of a server. Where a model is named by alias, the registry is asked again and again; a new version is
- * loaded and warmed beside the old one, takes its place between two requests, and the old one closes when its last
- * request is answered.
+ * The models of a server: several, and of one several versions. Where one is named by alias, the registry is asked again
+ * and again; a new version is loaded and warmed beside the old one, takes its place between two requests, and the old
+ * one closes when its last request is answered.
  */
 import { readFile } from 'node:fs/promises'
 import type { ArtifactStore } from '../core/artifacts.js'
 import { MillraceError } from '../core/errors.js'
+import { parseModelUri } from '../registry/names.js'
 import type { ModelRegistry, ModelVersion } from '../registry/registry.js'
 import type { ModelNumbers } from './metrics.js'
 import { ServedModel, type ServingOptions } from './served-model.js'
+import type { Split } from './traffic.js'
 
 export type ServerLog = (level: 'info' | 'warn' | 'error', message: string) => void
 
+/** `served` answers; `canary` answers a share of the requests; `shadow` is compared with the answers. */
+export type Role = 'served' | 'canary' | 'shadow'
+
+/** What changed while the server ran. */
+export type ModelEvent =
+  | {
+      readonly event: 'version'
+      readonly model: string
+      readonly source: string
+      readonly role: Role
+      readonly version: string
+      readonly before: string | null
+    }
+  | {
+      readonly event: 'problem'
+      readonly model: string
+      readonly source: string
+      readonly role: Role
+      readonly problem: string
+    }
+
 export interface ServedModelsOptions extends Omit<ServingOptions, 'onBatch'> {
-  /** `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME`, or a path to a model file. */
+  /**
+   * `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME`, or a path to a model file. The first of a model is the
+   * one that answers where no version is named.
+   */
   readonly sources: readonly string[]
+  /** Of models among `sources`. One from the registry that cannot be loaded is left out until it can. */
+  readonly canaries?: readonly Split[]
+  readonly shadows?: readonly Split[]
   /** Where models:/… is looked up, and where its bytes are. */
   readonly registry?: ModelRegistry
   readonly store?: ArtifactStore
   /** Milliseconds between two looks at the registry; default 250. */
   readonly pollMs?: number
   readonly log?: ServerLog
+  readonly onEvent?: (event: ModelEvent) => void
 }
 
 /** A version that failed to load is tried again after this many milliseconds. */
 const RETRY_FAILED_MS = 30_000
 
 interface Slot {
+  readonly name: string
   readonly source: string
-  current: ServedModel
-  loads: number
-  failures: number
+  readonly role: Role
+  readonly share: number
+  /** Of a canary or shadow undefined where it could not be loaded. */
+  current: ServedModel | undefined
   /** Why the version asked for is not the one that answers. */
   problem: string | undefined
   failed: { readonly version: number; readonly at: number } | undefined
 }
 
+/** The slots of one name, in the order in which they were given. */
+interface Model {
+  readonly slots: Slot[]
+  loads: number
+  failures: number
+}
+
+/** A loaded version with those of its slots' canaries and shadows that run beside it. */
+export interface Beside {
+  readonly model: ServedModel
+  readonly share: number
+}
+
 export const isModelUri = (source: string): boolean => source.startsWith('models:')
 
 export class ServedModels {
-  private readonly slots = new Map<string, Slot>()
+  private readonly models = new Map<string, Model>()
+  /** Loaded versions and how many slots they are in: an alias may move to a version that another already holds. */
+  private readonly users = new Map<ServedModel, number>()
   private readonly retiring = new Set<Promise<void>>()
   private timer: NodeJS.Timeout | undefined
   private refreshing: Promise<void> | undefined
@@ -50,44 +97,90 @@ export class ServedModels {
 
   private constructor(private readonly options: ServedModelsOptions) {}
 
-  /** Loads and warms all of them. Throws MR_MODEL_FILE_*, MR_MODEL_* (unknown), MR_FILE_MISSING, MR_USAGE. */
+  /**
+   * Loads and warms all of them. Throws MR_MODEL_FILE_*, MR_MODEL_* (unknown), MR_FILE_MISSING, MR_USAGE (one given
+   * twice; a canary or shadow of a model that is not served; canaries of more than all requests).
+   */
   static async open(options: ServedModelsOptions): Promise<ServedModels> {
     const models = new ServedModels(options)
+    const { sources, canaries = [], shadows = [] } = options
     try {
-      for (const source of options.sources) await models.add(source)
+      for (const source of sources) await models.add(source, 'served', 1)
+      for (const { source, share } of canaries) await models.add(source, 'canary', share)
+      for (const { source, share } of shadows) await models.add(source, 'shadow', share)
     } catch (error) {
       await models.close()
       throw error
     }
-    if (options.sources.some(isModelUri)) models.poll()
+    if ([...sources, ...canaries.map(({ source }) => source), ...shadows.map(({ source }) => source)].some(isModelUri))
+      models.poll()
     return models
   }
 
   get names(): readonly string[] {
-    return [...this.slots.keys()]
+    return [...this.models.keys()]
   }
 
-  /** The version of `name` (default: the first model) that answers now, or undefined. */
-  get(name?: string): ServedModel | undefined {
-    if (name !== undefined) return this.slots.get(name)?.current
-    const [first] = this.slots.values()
-    return first?.current
+  /** The loaded `version` of `name`; without a version the one that answers, without a name that of the first model. */
+  get(name?: string, version?: string): ServedModel | undefined {
+    const [first] = this.models.values()
+    const model = name === undefined ? first : this.models.get(name)
+    if (version === undefined) return model?.slots[0]?.current
+    return model?.slots.find(({ current }) => current?.version === version)?.current
   }
 
-  /** Why `name` does not answer with the version asked for; undefined where it does. */
+  /** All loaded versions of `name`, the one that answers first. */
+  versions(name: string): readonly string[] {
+    return [...new Set((this.models.get(name)?.slots ?? []).flatMap(({ current }) => current?.version ?? []))]
+  }
+
+  /** Canaries or shadows of `name` that are loaded and are not the version that answers anyway. */
+  beside(name: string, role: 'canary' | 'shadow'): readonly Beside[] {
+    const slots = this.models.get(name)?.slots ?? []
+    const [main] = slots
+    return slots.flatMap((slot) =>
+      slot.role === role && slot.current && slot.current !== main?.current
+        ? [{ model: slot.current, share: slot.share }]
+        : [],
+    )
+  }
+
+  /** Why `name` does not answer with the versions asked for; undefined where it does. */
   problem(name: string): string | undefined {
-    return this.slots.get(name)?.problem
+    const problems = (this.models.get(name)?.slots ?? []).flatMap(({ problem }) => problem ?? [])
+    return problems.length === 0 ? undefined : [...new Set(problems)].join('; ')
   }
 
   numbers(): readonly ModelNumbers[] {
-    return [...this.slots].map(([name, { current, problem, loads, failures }]) => ({
+    return [...this.models].map(([name, { slots, loads, failures }]) => {
+      const loaded = [...new Set(slots.flatMap(({ current }) => current ?? []))]
+      return {
+        name,
+        versions: loaded.map(({ version, predictor }) => ({ version, digest: predictor.digest })),
+        ready: slots.every(({ problem }) => problem === undefined),
+        queuedRows: loaded.reduce((sum, { batcher }) => sum + batcher.rows, 0),
+        loads,
+        loadFailures: failures,
+      }
+    })
+  }
+
+  /** What was asked for and which version stands for it now; null where none could be loaded. */
+  list(): readonly {
+    readonly name: string
+    readonly version: string | null
+    readonly digest: string | null
+    readonly source: string
+    readonly role: Role
+    readonly share: number
+  }[] {
+    return [...this.slots()].map(({ name, source, role, share, current }) => ({
       name,
-      version: current.version,
-      digest: current.predictor.digest,
-      ready: problem === undefined,
-      queuedRows: current.batcher.rows,
-      loads,
-      loadFailures: failures,
+      version: current?.version ?? null,
+      digest: current?.predictor.digest ?? null,
+      source,
+      role,
+      share,
     }))
   }
 
@@ -102,17 +195,58 @@ export class ServedModels {
     this.closed = true
     clearTimeout(this.timer)
     await this.refreshing
-    await Promise.all([...this.slots.values()].map(({ current }) => current.retire()))
+    await Promise.all([...this.users.keys()].map((model) => model.retire()))
     await Promise.all(this.retiring)
   }
 
-  private async add(source: string): Promise<void> {
-    const model = isModelUri(source) ? await this.load(await this.resolve(source)) : await this.loadFile(source)
-    if (this.slots.has(model.name)) {
-      await model.retire()
-      throw new MillraceError('MR_USAGE', `the model "${model.name}" is given twice`)
+  private *slots(): Generator<Slot> {
+    for (const { slots } of this.models.values()) yield* slots
+  }
+
+  private async add(source: string, role: Role, share: number): Promise<void> {
+    const uri = isModelUri(source)
+    let current: ServedModel | undefined
+    let problem: string | undefined
+    let name: string
+    if (uri && role !== 'served') {
+      // a canary that cannot be loaded must not keep the server from answering
+      name = parseModelUri(source).name
+      this.check(name, source, role, share)
+      const loaded = await this.resolve(source)
+        .then((version) => this.take(version))
+        .catch(asError)
+      if (loaded instanceof Error) problem = `${role} ${source} cannot be loaded: ${loaded.message}; ${without(role)}`
+      else current = loaded
+    } else {
+      current = uri ? await this.take(await this.resolve(source)) : await this.openModel(await readModelBytes(source))
+      this.users.set(current, (this.users.get(current) ?? 0) + (uri ? 0 : 1))
+      name = current.name
+      this.check(name, source, role, share, current)
     }
-    this.slots.set(model.name, { source, current: model, loads: 1, failures: 0, problem: undefined, failed: undefined })
+    const model = this.models.get(name) ?? { slots: [], loads: 0, failures: 0 }
+    this.models.set(name, model)
+    const slot: Slot = { name, source, role, share, current, problem: undefined, failed: undefined }
+    model.slots.push(slot)
+    if (current) model.loads++
+    if (problem === undefined) return
+    model.failures++
+    this.complain(slot, problem)
+  }
+
+  private check(name: string, source: string, role: Role, share: number, loaded?: ServedModel): void {
+    const slots = this.models.get(name)?.slots ?? []
+    const twice =
+      slots.some((slot) => slot.source === source && slot.role === role) ||
+      (loaded !== undefined && slots.some(({ current }) => current?.version === loaded.version && current !== loaded))
+    if (twice) throw new MillraceError('MR_USAGE', `the model "${name}" is given twice: ${source}`)
+    if (role === 'served') return
+    if (slots.length === 0)
+      throw new MillraceError('MR_USAGE', `${source} cannot be a ${role}: the model "${name}" is not served`, {
+        hint: `name first what answers: millrace serve models:/${name} --${role} …`,
+      })
+    const given = slots.reduce((sum, slot) => sum + (slot.role === 'canary' ? slot.share : 0), 0)
+    if (role === 'canary' && given + share > 1 + 1e-9)
+      throw new MillraceError('MR_USAGE', `the canaries of "${name}" take more than 100% of its requests`)
   }
 
   private async resolve(uri: string): Promise<ModelVersion> {
@@ -121,14 +255,28 @@ export class ServedModels {
     return registry.resolve(uri)
   }
 
-  private async load({ name, version, model }: ModelVersion): Promise<ServedModel> {
-    const { store } = this.options
-    if (!store) throw new MillraceError('MR_USAGE', `${name} version ${version} cannot be read: there is no store`)
-    return this.openModel(await store.get(model), name, String(version))
+  /** The version for one more slot: the one that is loaded, or loaded now. */
+  private async take({ name, version, model: ref }: ModelVersion): Promise<ServedModel> {
+    const wanted = String(version)
+    let model = [...this.slots()].find(
+      ({ source, current }) => isModelUri(source) && current?.name === name && current.version === wanted,
+    )?.current
+    if (!model) {
+      const { store } = this.options
+      if (!store) throw new MillraceError('MR_USAGE', `${name} version ${version} cannot be read: there is no store`)
+      model = await this.openModel(await store.get(ref), name, wanted)
+    }
+    this.users.set(model, (this.users.get(model) ?? 0) + 1)
+    return model
   }
 
-  private async loadFile(path: string): Promise<ServedModel> {
-    return this.openModel(await readModelBytes(path))
+  /** One slot less; without any, the version closes when its requests are answered. */
+  private leave(model: ServedModel): void {
+    const users = (this.users.get(model) ?? 1) - 1
+    if (users > 0) return void this.users.set(model, users)
+    this.users.delete(model)
+    const retired = model.retire().finally(() => this.retiring.delete(retired))
+    this.retiring.add(retired)
   }
 
   private async openModel(bytes: Uint8Array, name?: string, version?: string): Promise<ServedModel> {
@@ -152,7 +300,7 @@ export class ServedModels {
 
   private async refreshAll(): Promise<void> {
     const { registry } = this.options
-    const slots = [...this.slots.values()]
+    const slots = [...this.slots()]
     try {
       // most looks end here
       const revision = registry?.revision()
@@ -161,42 +309,52 @@ export class ServedModels {
     } catch {
       // resolve meets the same error below, and says it
     }
-    for (const [name, slot] of this.slots) if (isModelUri(slot.source) && !this.closed) await this.follow(name, slot)
+    for (const slot of slots) if (isModelUri(slot.source) && !this.closed) await this.follow(slot)
   }
 
-  private async follow(name: string, slot: Slot): Promise<void> {
+  private async follow(slot: Slot): Promise<void> {
+    const { name, source, role, current, failed } = slot
     let wanted: ModelVersion
     try {
-      wanted = await this.resolve(slot.source)
+      wanted = await this.resolve(source)
     } catch (error) {
-      return this.complain(slot, `${slot.source} cannot be looked up: ${(error as Error).message}`)
+      return this.complain(slot, `${source} cannot be looked up: ${(error as Error).message}`)
     }
-    const { current, failed } = slot
-    if (String(wanted.version) === current.version) {
-      if (slot.problem !== undefined) this.log('info', `${slot.source} is version ${current.version} again`)
+    if (current && String(wanted.version) === current.version) {
+      if (slot.problem !== undefined) this.log('info', `${source} is version ${current.version} again`)
       slot.problem = slot.failed = undefined
       return
     }
     if (failed?.version === wanted.version && Date.now() - failed.at < RETRY_FAILED_MS) return
+    const model = this.models.get(name) as Model
     try {
-      const next = await this.load(wanted)
+      const next = await this.take(wanted)
       slot.current = next
-      slot.loads++
+      model.loads++
       slot.problem = slot.failed = undefined
-      this.log('info', `${name}: version ${next.version} answers now, ${current.version} before`)
-      const retired = current.retire().finally(() => this.retiring.delete(retired))
-      this.retiring.add(retired)
+      const before = current?.version ?? null
+      this.log('info', `${name}: version ${next.version} ${DOES[role]} now, ${before ?? 'none'} before`)
+      this.options.onEvent?.({ event: 'version', model: name, source, role, version: next.version, before })
+      if (current) this.leave(current)
     } catch (error) {
-      slot.failures++
+      model.failures++
       slot.failed = { version: wanted.version, at: Date.now() }
       const why = `version ${wanted.version} cannot be loaded: ${(error as Error).message}`
-      this.complain(slot, `${why}; version ${current.version} goes on answering`)
+      if (role === 'served') return this.complain(slot, `${why}; version ${current?.version} goes on answering`)
+      // whoever moved the alias does not want the old one tried any more
+      slot.current = undefined
+      if (current) this.leave(current)
+      this.complain(slot, `${role} ${source}: ${why}; ${without(role)}`)
     }
   }
 
   /** Says a problem once, until it changes. */
   private complain(slot: Slot, problem: string): void {
-    if (slot.problem !== problem) this.log('error', problem)
+    if (slot.problem !== problem) {
+      const { name: model, source, role } = slot
+      this.log('error', problem)
+      this.options.onEvent?.({ event: 'problem', model, source, role, problem })
+    }
     slot.problem = problem
   }
 
@@ -204,6 +362,13 @@ export class ServedModels {
     this.options.log?.(level, message)
   }
 }
+
+const DOES: Readonly<Record<Role, string>> = { served: 'answers', canary: 'is the canary', shadow: 'is the shadow' }
+
+const without = (role: Role): string =>
+  role === 'canary' ? 'its share goes to the version that is served' : 'nothing is compared with it'
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
 /** A model file's bytes. Throws MR_FILE_MISSING or MR_FILE_ACCESS. */
 export async function readModelBytes(path: string): Promise<Uint8Array> {

@@ -60,11 +60,20 @@ export class OnnxPredictor implements Predictor {
    * MR_PREDICT_WORKER, MR_CANCELLED (signal fired before the run began), MR_SERVER_STOPPING (closed).
    */
   async predict(batch: RecordBatch, signal?: AbortSignal): Promise<Predictions> {
+    return this.run(batch, this.inlineRows, signal)
+  }
+
+  /** As `predict`, but short batches too go to the worker, where there is one: for rows that nobody waits for. */
+  async predictAside(batch: RecordBatch): Promise<Predictions> {
+    return this.run(batch, 0)
+  }
+
+  private async run(batch: RecordBatch, inline: number, signal?: AbortSignal): Promise<Predictions> {
     if (this.closing) throw new MillraceError('MR_SERVER_STOPPING', `the model "${this.metadata.name}" is closed`)
     if (signal?.aborted) throw new MillraceError('MR_CANCELLED', 'the prediction was cancelled')
     this.running++
     try {
-      if (this.worker?.usable && batch.rows > this.inlineRows) return await this.worker.predict(batch)
+      if (this.worker?.usable && batch.rows > inline) return await this.worker.predict(batch)
       return await this.session.run(batch)
     } finally {
       if (--this.running === 0) this.idle?.()

@@ -1,13 +1,16 @@
 /** The routes of a prediction server: Open Inference Protocol v2, MLflow's model scoring, health, metrics. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Answering, Protocol } from './answering.js'
 import type { RouteStats, ServerMetrics } from './metrics.js'
 import type { ServedModels } from './models.js'
+import type { RecordBatch } from '../core/table.js'
 import type { ServedModel } from './served-model.js'
-import { datatypeOf, outputTensors, readInferRequest } from './tensors.js'
+import { datatypeOf, type InferRequest, outputTensors, readInferRequest } from './tensors.js'
 
 export interface RouteContext {
   readonly models: ServedModels
   readonly metrics: ServerMetrics
+  readonly answering: Answering
   /** Millrace's own, for /version and /v2. */
   readonly version: string
   /** False once the server drains. */
@@ -17,7 +20,6 @@ export interface RouteContext {
 /** Routes that answer without a token, so that an orchestrator can ask. */
 export const OPEN_ROUTES: readonly string[] = ['/ping', '/health', '/v2/health/live', '/v2/health/ready']
 
-const JSON_TYPE = 'application/json; charset=utf-8'
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown
 interface ModelParams {
   readonly model: string
@@ -25,7 +27,7 @@ interface ModelParams {
 }
 
 export function addRoutes(app: FastifyInstance, context: RouteContext): void {
-  const { models, metrics } = context
+  const { models, metrics, answering } = context
   const route = (method: 'GET' | 'POST', url: string, handler: Handler): void => {
     app.route({ method, url, handler, onResponse: observe(metrics.route(url)) })
   }
@@ -58,17 +60,18 @@ export function addRoutes(app: FastifyInstance, context: RouteContext): void {
   /** The model that a path names, or an answer of 404. */
   const find = (request: FastifyRequest, reply: FastifyReply): ServedModel | undefined => {
     const { model: name, version } = request.params as ModelParams
-    const model = models.get(name)
-    if (model && (version === undefined || version === model.version)) return model
-    const what = model
-      ? `the model "${name}" has no version ${JSON.stringify(version)} here; version ${model.version} answers`
+    const model = models.get(name, version)
+    if (model) return model
+    const loaded = models.versions(name)
+    const what = loaded.length
+      ? `the model "${name}" has no version ${JSON.stringify(version)} here; ${inWords(loaded)}`
       : `there is no model ${JSON.stringify(name)} here; there is ${models.names.map((n) => `"${n}"`).join(', ')}`
     reply.code(404).send({ error: what })
     return undefined
   }
   const describe: Handler = (request, reply) => {
     const model = find(request, reply)
-    return model ? metadataOf(model) : reply
+    return model ? metadataOf(model, models.versions(model.name)) : reply
   }
   const modelReady: Handler = (request, reply) => {
     const model = find(request, reply)
@@ -80,7 +83,8 @@ export function addRoutes(app: FastifyInstance, context: RouteContext): void {
   }
   const infer: Handler = (request, reply) => {
     const model = find(request, reply)
-    return model ? answer(reply, model, (held) => inferReply(held, request.body)) : reply
+    const { version } = request.params as ModelParams
+    return model ? answering.answer(request, reply, model, version !== undefined, INFER) : reply
   }
   for (const base of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
     route('GET', base, describe)
@@ -88,9 +92,7 @@ export function addRoutes(app: FastifyInstance, context: RouteContext): void {
     route('POST', `${base}/infer`, infer)
   }
   route('POST', '/invocations', (request, reply) =>
-    answer(reply, models.get() as ServedModel, async (model) =>
-      model.replies.invocations(await model.batcher.predict(model.reader.read(request.body))),
-    ),
+    answering.answer(request, reply, models.get() as ServedModel, false, INVOCATIONS),
   )
 
   const unknown = metrics.route('unknown')
@@ -110,30 +112,23 @@ function observe(stats: RouteStats) {
   }
 }
 
-/** Answers with the text that `make` gives, holding the model's version open meanwhile. */
-async function answer(
-  reply: FastifyReply,
-  model: ServedModel,
-  make: (model: ServedModel) => Promise<string>,
-): Promise<FastifyReply> {
-  model.acquire()
-  try {
-    const body = await make(model)
-    return reply.header('content-type', JSON_TYPE).header('millrace-model-version', model.versionHeader).send(body)
-  } finally {
-    model.release()
-  }
+const INVOCATIONS: Protocol<{ readonly batch: RecordBatch }> = {
+  read: (model, body) => ({ batch: model.reader.read(body) }),
+  write: (model, predictions) => model.replies.invocations(predictions),
 }
 
-async function inferReply(model: ServedModel, body: unknown): Promise<string> {
-  const { batch, id, outputs } = readInferRequest(body, model.reader, model.metadata)
-  return model.replies.infer(await model.batcher.predict(batch), id, outputs)
+const INFER: Protocol<InferRequest> = {
+  read: (model, body) => readInferRequest(body, model.reader, model.metadata),
+  write: (model, predictions, { id, outputs }) => model.replies.infer(predictions, id, outputs),
 }
 
-function metadataOf({ name, version, metadata }: ServedModel): object {
+const inWords = ([first, ...others]: readonly string[]): string =>
+  `version ${first} answers${others.length > 0 ? `, and there is ${others.join(', ')}` : ''}`
+
+function metadataOf({ name, metadata }: ServedModel, versions: readonly string[]): object {
   return {
     name,
-    versions: [version],
+    versions,
     platform: 'onnxruntime_onnx',
     inputs: metadata.inputs.map(({ name, type }) => ({ name, datatype: datatypeOf(type), shape: [-1, 1] })),
     outputs: outputTensors(metadata),

@@ -4,12 +4,16 @@ import { Server } from 'node:net'
 import { setImmediate as afterPoll, setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { MillraceError } from '../core/errors.js'
+import { Answering } from './answering.js'
 import { Admission, type AdmissionOptions } from './admission.js'
 import { answerTo } from './answers.js'
 import { addHostCheck, isLoopback } from './host-check.js'
 import { ServerMetrics } from './metrics.js'
 import type { ServedModels, ServerLog } from './models.js'
+import type { PredictionLog } from './prediction-log.js'
 import { addRoutes, OPEN_ROUTES } from './routes.js'
+import { Shadows } from './shadow.js'
+import { TrafficMetrics } from './traffic-metrics.js'
 
 export interface ServerLimits extends AdmissionOptions {
   /** Bytes of a request's body; default 16 MiB. */
@@ -33,6 +37,10 @@ export interface ServerOptions {
    * of loopback, and no web page of another origin.
    */
   readonly token?: string
+  /** Column whose value chooses between a model and its canaries, so that an entity stays with one. */
+  readonly canaryKey?: string
+  /** Takes a sample of what is answered; whoever opened it closes it after the server has stopped. */
+  readonly predictionLog?: PredictionLog
   readonly limits?: ServerLimits
   readonly logger?: ServerLog
 }
@@ -60,6 +68,18 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
   const metrics = new ServerMetrics()
   const admission = new Admission(limits)
   metrics.add((registry) => admission.fill(registry))
+  const traffic = new TrafficMetrics()
+  metrics.add((registry) => traffic.fill(registry))
+  const { canaryKey, predictionLog } = options
+  if (predictionLog) metrics.add((registry) => predictionLog.fill(registry))
+  const answering = new Answering({
+    models,
+    metrics: traffic,
+    shadows: new Shadows(traffic, logger ? { logger } : {}),
+    ...(canaryKey === undefined ? {} : { canaryKey }),
+    ...(predictionLog && { predictionLog }),
+    ...(logger && { logger }),
+  })
   models.onBatch = (model, rows) => metrics.batch(model, rows)
   let draining = false
   const prefix = randomBytes(4).toString('hex')
@@ -125,7 +145,7 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
     return reply.code(status).send({ error: message })
   })
   admission.addHooks(app)
-  addRoutes(app, { models, metrics, version: options.version, ready: () => !draining })
+  addRoutes(app, { models, metrics, answering, version: options.version, ready: () => !draining })
   return { app, drain: () => void (draining = true) }
 }
 

@@ -1,9 +1,12 @@
 /** `millrace serve`: the prediction server, until Ctrl-C. */
 import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { MillraceError } from '../../core/errors.js'
 import { fileError } from '../../core/files.js'
-import { isModelUri, ServedModels } from '../../serving/models.js'
+import { isModelUri, ServedModels, type ServerLog } from '../../serving/models.js'
+import { PredictionLog } from '../../serving/prediction-log.js'
 import { type RunningServer, startServer } from '../../serving/server.js'
+import { parseShare, parseSplit } from '../../serving/traffic.js'
 import { openModelSource } from '../model-source.js'
 import { packageVersion } from '../package-version.js'
 import { printable } from '../output.js'
@@ -24,13 +27,24 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
   if (unknownColumns !== 'refuse' && unknownColumns !== 'ignore')
     throw new MillraceError('MR_USAGE', `--unknown-columns is refuse or ignore, not ${unknownColumns}`)
   const token = await readToken(textOf(options['tokenFile']))
-  const log = (level: string, message: string): void => {
+  const log: ServerLog = (level, message) => {
     process.stderr.write(`${level}: ${printable(message)}\n`)
   }
-  const source = sources.some(isModelUri) ? await openModelSource(home) : undefined
+  const canaries = listOf(options['canary']).map((text) => parseSplit(text, '--canary'))
+  const shadows = listOf(options['shadow']).map((text) => parseSplit(text, '--shadow', 1))
+  const canaryKey = textOf(options['canaryKey'])
+  const named = [...sources, ...[...canaries, ...shadows].map((split) => split.source)]
+  const source = named.some(isModelUri) ? await openModelSource(home) : undefined
+  let predictionLog: PredictionLog | undefined
   try {
+    predictionLog = await openPredictionLog(options, log, (path, rows) => {
+      out.document({ event: 'log_file', path, rows })
+    })
     const models = await ServedModels.open({
       sources,
+      canaries,
+      shadows,
+      onEvent: (event) => out.document(event),
       worker: true,
       unknownColumns,
       log,
@@ -48,21 +62,57 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
         logger: log,
         ...(drainDelay === undefined ? {} : { limits: { drainDelay } }),
         ...(token === undefined ? {} : { token }),
+        ...(canaryKey === undefined ? {} : { canaryKey }),
+        ...(predictionLog && { predictionLog }),
       })
     } catch (error) {
       await models.close()
       throw error
     }
-    const served = models.numbers().map(({ name, version, digest }) => ({ name, version, digest }))
-    const names = served.map(({ name, version }) => `${name} version ${version}`).join(', ')
+    const served = models.list()
+    const names = served
+      .filter(({ version }) => version !== null)
+      .map(({ name, version, role, share }) => {
+        const part = role === 'served' ? '' : ` (${role}, ${Number((share * 100).toFixed(7))}%)`
+        return `${name} version ${version}${part}`
+      })
+      .join(', ')
     out.say(`serving ${printable(names)} at ${server.address}`)
     out.document({ event: 'serving', address: server.address, models: served })
     await aborted(signal)
     await server.stop((drainDelay ?? 0) + DRAIN_MS)
     return 0
   } finally {
+    await predictionLog?.close()
     await source?.close()
   }
+}
+
+/** Undefined without --log-predictions; throws MR_USAGE where an option of the log is given without it. */
+async function openPredictionLog(
+  options: Call['options'],
+  logger: ServerLog,
+  onFile: (path: string, rows: number) => void,
+): Promise<PredictionLog | undefined> {
+  const folder = textOf(options['logPredictions'])
+  const share = parseShare(textOf(options['logSample']) ?? '100%', '--log-sample')
+  const rows = whole(options['logRows'], '--log-rows', 1, 100_000_000)
+  const megabytes = whole(options['logMb'], '--log-mb', 1, 256)
+  const minutes = whole(options['logMinutes'], '--log-minutes', 1, 1440)
+  if (folder === undefined) {
+    const alone = ['logSample', 'logRows', 'logMb', 'logMinutes'].some((name) => options[name] !== undefined)
+    if (alone) throw new MillraceError('MR_USAGE', '--log-… options need --log-predictions FOLDER')
+    return undefined
+  }
+  return PredictionLog.open({
+    folder: resolve(folder),
+    share,
+    logger,
+    onFile,
+    ...(rows === undefined ? {} : { rows }),
+    ...(megabytes === undefined ? {} : { bytes: megabytes * 2 ** 20 }),
+    ...(minutes === undefined ? {} : { ms: minutes * 60_000 }),
+  })
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
