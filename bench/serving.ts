@@ -4,7 +4,7 @@
  * node:http server; FastAPI, MLServer, BentoML, Ray Serve. Each peer runs beside a Millrace of its own, in turns (A-B-B-A).
  * Answers are compared first. Server CPU is that of the whole process tree. Linux only, for /proc and taskset.
  *
- *   bash bench/peers/setup-serving.sh && npm run bench -- serving [seconds a round] [peer…]
+ *   npm run build && bash bench/peers/setup-serving.sh && npm run bench -- serving [seconds a round] [peer…]
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

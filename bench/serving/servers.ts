@@ -30,7 +30,8 @@ export interface Contender {
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const peer = (file: string): string => join(root, 'bench/peers/serving', file)
-const main = ['--import', 'tsx', join(root, 'src/cli/main.ts')]
+/** Compiled as it is shipped: what tsx makes of the sources keeps functions' names, and pays for it in each call. */
+const main = [join(root, 'dist/cli/main.js')]
 
 interface Predicted {
   readonly prediction: string
@@ -49,7 +50,8 @@ const records = {
 
 /** Whether `millrace serve` here can write a sample of its predictions; with it on is what the goal speaks of. */
 export function canSample(): boolean {
-  const { stdout } = spawnSync(process.execPath, [...main, 'serve', '--help'], { encoding: 'utf8' })
+  const { stdout, status, stderr } = spawnSync(process.execPath, [...main, 'serve', '--help'], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`millrace does not start; is it built (npm run build)? ${stderr.slice(-500)}`)
   return stdout.includes('--log-sample')
 }
 
