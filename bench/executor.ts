@@ -1,18 +1,33 @@
 /**
- * The cost of durability: overhead of one durable step alone, and durable steps a second over 64 flows that share a
- * journal. A step is a whole stage: lookup, context, recorded reads, `stage-succeeded` synced before the next begins.
- * Beside it, in the same run and interleaved, the disk's own bound: write and fdatasync of a line of the same size.
- * Usage: tsx bench/executor.ts [folder] [rounds]; prints JSON with every sample.
+ * The cost of durability: milliseconds of one durable step alone, and durable steps a second over 64 flows that share a
+ * journal, beside DBOS and Prefect in turns. A step is a whole stage: lookup, context, recorded reads, `stage-succeeded`
+ * synced before the next begins. In the same rounds the disk's own bound: write and fdatasync of a line of that size.
+ * `bash bench/peers/setup.sh dbos prefect`, then `npm run bench -- executor [ROUNDS]`; writes bench/results/executor.json.
  */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, open, rm, stat } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { PipelineExecutor } from '../src/pipeline/executor.js'
 import { openHome } from '../src/pipeline/home.js'
 import type { StageKind } from '../src/pipeline/stage.js'
+import { absolute, times, writeReport, type GoalRow } from './report.js'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const FLOWS = 64
+const rounds = Number(process.argv[2] ?? 5)
 
 interface Config {
   readonly train: { readonly rate: number; readonly rows: number }
+}
+
+/** Seconds per step, of wall time and of CPU where it is known. */
+interface Sample {
+  readonly wall: number
+  readonly cpu?: number
+  readonly bytes?: number
 }
 
 const config: Config = { train: { rate: 0.1, rows: 10 } }
@@ -24,59 +39,116 @@ const chain = (length: number): StageKind<Config>[] =>
     run: async (context) => (context.config.train.rate > 0 ? {} : {}),
   }))
 
-async function flows(folder: string, count: number, steps: number) {
-  const path = await mkdtemp(join(folder, 'millrace-bench-'))
-  const home = await openHome(path)
-  const executor = new PipelineExecutor({ journal: home.journal, store: home.store })
-  const stages = chain(steps)
-  const cpu = process.cpuUsage()
-  const start = performance.now()
-  const states = await Promise.all(
-    Array.from({ length: count }, (_, flow) =>
-      executor.execute({ name: `flow${flow}`, stages, config, seed: flow, force: true }),
-    ),
-  )
-  const seconds = (performance.now() - start) / 1000
-  const used = process.cpuUsage(cpu)
-  if (states.some(({ status }) => status !== 'success')) throw new Error('a flow failed')
-  const { size } = await stat(join(path, 'journal'))
-  await home.close()
-  await rm(path, { recursive: true })
-  const n = count * steps
-  return {
-    stepsPerSecond: n / seconds,
-    millisecondsPerStep: (seconds * 1000) / n,
-    cpuMicrosecondsPerStep: (used.user + used.system) / n,
-    bytesPerStep: size / n,
+async function inFolder<T>(use: (path: string) => Promise<T>): Promise<T> {
+  const path = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
+  try {
+    return await use(path)
+  } finally {
+    await rm(path, { recursive: true, force: true })
   }
 }
 
-async function disk(folder: string, n: number) {
-  const path = await mkdtemp(join(folder, 'millrace-bench-'))
-  const file = await open(join(path, 'x'), 'a')
-  const line = Buffer.alloc(700, 'x')
-  const start = performance.now()
-  for (let i = 0; i < n; i++) {
-    await file.write(line)
-    await file.datasync()
-  }
-  const milliseconds = (performance.now() - start) / n
-  await file.close()
-  await rm(path, { recursive: true })
-  return { millisecondsPerSync: milliseconds }
+/** All steps must be in the journal afterwards: the same work as the peers' sums check. */
+const ours = (flows: number, steps: number): Promise<Sample> =>
+  inFolder(async (path) => {
+    const home = await openHome(path)
+    const executor = new PipelineExecutor({ journal: home.journal, store: home.store })
+    const stages = chain(steps)
+    const cpu = process.cpuUsage()
+    const start = performance.now()
+    const states = await Promise.all(
+      Array.from({ length: flows }, (_, flow) =>
+        executor.execute({ name: `flow${flow}`, stages, config, seed: flow, force: true }),
+      ),
+    )
+    const seconds = (performance.now() - start) / 1000
+    const used = process.cpuUsage(cpu)
+    if (states.some(({ status }) => status !== 'success')) throw new Error('a flow failed')
+    const recorded = (await home.journal.successes(`step${steps - 1}`)).length
+    if (recorded !== flows) throw new Error(`${recorded} of ${flows} last steps are in the journal`)
+    const { size } = await stat(join(path, 'journal'))
+    await home.close()
+    const n = flows * steps
+    return { wall: seconds / n, cpu: (used.user + used.system) / 1e6 / n, bytes: size / n }
+  })
+
+const disk = (n: number): Promise<Sample> =>
+  inFolder(async (path) => {
+    const file = await open(join(path, 'x'), 'a')
+    const line = Buffer.alloc(700, 'x')
+    const start = performance.now()
+    for (let i = 0; i < n; i++) {
+      await file.write(line)
+      await file.datasync()
+    }
+    const wall = (performance.now() - start) / 1000 / n
+    await file.close()
+    return { wall }
+  })
+
+const versions: Record<string, string> = {}
+const missing: Record<string, string> = {}
+const peer = (name: string, flows: number, steps: number): Promise<Sample> =>
+  inFolder(async (path) => {
+    const python = join(ROOT, `.venv-bench-${name}/bin/python`)
+    const script = join(ROOT, `bench/peers/executor_${name}.py`)
+    const args = [script, path, String(flows), String(steps)]
+    const { stdout, stderr, status } = spawnSync(python, args, { encoding: 'utf8', timeout: 120_000 })
+    const last = stdout?.trim().split('\n').at(-1) ?? ''
+    if (status !== 0) throw new Error(`${name} failed: ${(stderr ?? '').trim().split('\n').at(-1) ?? ''}`)
+    const { version, seconds } = JSON.parse(last) as { version: string; seconds: number }
+    versions[name] = version
+    return { wall: seconds / (flows * steps) }
+  })
+
+/** Peers whose environment is here; of the others, why not. */
+const peers = ['dbos', 'prefect'].filter((name) => existsSync(join(ROOT, `.venv-bench-${name}/bin/python`)))
+for (const name of ['dbos', 'prefect']) {
+  const reason = join(ROOT, `.venv-bench-${name}.txt`)
+  if (!peers.includes(name)) missing[name] = existsSync(reason) ? readFileSync(reason, 'utf8').trim() : 'not installed'
+}
+missing['dagster'] = 'no program for it is written yet'
+missing['temporal'] = 'it needs its own server, which no package registry has'
+
+/** Steps of a flow for a sample of about a second or two. */
+const steps = (name: string, flows: number): number =>
+  name === 'ours' ? 300 : name === 'dbos' ? (flows === 1 ? 100 : 20) : flows === 1 ? 20 : 2
+const samples: Record<string, Sample[]> = {}
+const take = async (name: string, sample: Promise<Sample>): Promise<void> => {
+  ;(samples[name] ??= []).push(await sample)
 }
 
-const folder = process.argv[2] ?? tmpdir()
-const rounds = Number(process.argv[3] ?? 4)
-await flows(folder, 8, 50) // warm
-const samples = { disk: [], alone: [], flows64: [] } as {
-  disk: Awaited<ReturnType<typeof disk>>[]
-  alone: Awaited<ReturnType<typeof flows>>[]
-  flows64: Awaited<ReturnType<typeof flows>>[]
-}
+await ours(8, 50) // warm
 for (let round = 0; round < rounds; round++) {
-  samples.disk.push(await disk(folder, 500))
-  samples.alone.push(await flows(folder, 1, 300))
-  samples.flows64.push(await flows(folder, 64, 300))
+  const order = ['ours', ...peers]
+  await take('disk', disk(300))
+  for (const flows of [1, FLOWS])
+    for (const name of [...order, ...order.toReversed()]) {
+      const run = name === 'ours' ? ours : (f: number, s: number) => peer(name, f, s)
+      await take(`${name}, ${flows} flows`, run(flows, steps(name, flows)))
+    }
 }
-process.stdout.write(`${JSON.stringify({ node: process.version, cpu: cpus()[0]?.model, folder, samples }, null, 2)}\n`)
+
+const walls = (name: string): number[] => (samples[name] ?? []).map(({ wall }) => wall)
+const area = 'executor'
+const goals: GoalRow[] = [
+  {
+    ...{ area, what: 'a durable step, one flow', goal: 1, unit: 'ms', better: 'less' },
+    measured: absolute(walls('ours, 1 flows').map((wall) => 1000 * wall)),
+    note:
+      'with the disk, whose own write and fdatasync took ' + `${(1000 * absolute(walls('disk')).value).toFixed(2)} ms`,
+  },
+  {
+    ...{ area, what: `durable steps over ${FLOWS} flows`, goal: 20_000, unit: 'a second', better: 'more' },
+    measured: absolute(walls(`ours, ${FLOWS} flows`).map((wall) => 1 / wall)),
+    note: 'one sync serves all flows that wait, so the bound is the CPU time of a step on the one thread of the executor',
+  },
+  ...peers.flatMap((name): GoalRow[] =>
+    [1, FLOWS].map((flows) => ({
+      ...{ area, what: `durable steps, ${flows} flows`, goal: 1, unit: 'times', better: 'more' },
+      measured: times(walls(`ours, ${flows} flows`), walls(`${name}, ${flows} flows`)),
+      peer: versions[name] ?? name,
+    })),
+  ),
+]
+writeReport('executor', goals, { unit: 'seconds per step', missing, samples })

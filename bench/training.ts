@@ -1,183 +1,55 @@
 /**
- * Steps a second of the embedded trainer beside PyTorch, on the same rows from the same weights, in one run.
- *
- *   npx tsx bench/training.ts [--python python] [--threads 1] [--batch 512] [--hidden 256,128,64] [--dropout 0]
- *                             [--steps 200] [--rounds 3] [--out bench/results/training.json]
- *
- * The first 50 losses are compared before anything is timed. Then each round runs ours, eager, fused, fused, eager, ours;
- * every sample is kept. Without a Python that has torch only ours is measured.
+ * The embedded trainer beside PyTorch (eager, fused Adam, torch.compile), on the same rows from the same weights: one
+ * thread with a batch of 512, then two cores. Losses are compared before anything is timed (the first 50 steps, then the
+ * means of four epochs); each round goes through the contenders and back. `bash bench/peers/setup.sh torch`, then
+ * `npm run bench -- training [ROUNDS]`; the result goes to bench/results/training.json.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
-import { Rng } from '../src/core/rng.js'
-import { EpochReader } from '../src/train/epoch-reader.js'
-import { NpyWriter } from '../src/train/npy.js'
-import { initialWeights } from '../src/train/onnx/network.js'
-import { TrainingSession, type Vectors } from '../src/train/onnx/sessions.js'
-import { dropoutPool, StepFiller } from '../src/train/onnx/steps.js'
-import { EpochOrder, orderGeometry } from '../src/train/order.js'
-import { ShardReader } from '../src/train/shard-reader.js'
-import type { ShardSet } from '../src/train/shards.js'
-import type { TrainJob } from '../src/train/trainer.js'
+import { times, writeReport, type GoalRow } from './report.js'
+import { STEPS_PER_EPOCH, writeData, type Setting } from './training/data.js'
 
-const { values: given } = parseArgs({
-  options: {
-    python: { type: 'string', default: 'python' },
-    threads: { type: 'string', default: '1' },
-    batch: { type: 'string', default: '512' },
-    hidden: { type: 'string', default: '256,128,64' },
-    dropout: { type: 'string', default: '0' },
-    steps: { type: 'string', default: '200' },
-    rounds: { type: 'string', default: '3' },
-    out: { type: 'string', default: 'bench/results/training.json' },
-  },
-})
-const FEATURES = 30
-const STEPS_PER_EPOCH = 51
-const threads = Number(given.threads)
-const batch = Number(given.batch)
-const hidden = given.hidden === '' ? [] : given.hidden.split(',').map(Number)
-const dropout = Number(given.dropout)
-const steps = Number(given.steps)
-const rounds = Number(given.rounds)
+const PYTHON = fileURLToPath(new URL('../.venv-bench-torch/bin/python', import.meta.url))
+const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+const rounds = Number(process.argv[2] ?? 6)
+const BATCH = 512
+const HIDDEN = [256, 128, 64]
+const EPOCHS = 4
 
-interface Sample {
-  readonly who: 'ours' | 'eager' | 'fused'
-  readonly round: number
-  readonly stepsPerSecond: number
-  readonly cpuMsPerStep: number
-}
+type Kind = 'ours' | 'eager' | 'fused' | 'compile'
 
-/** A table of normal numbers whose class is a noisy function of a few of them, as .npy files that both sides read. */
-async function writeData(folder: string): Promise<ShardSet> {
-  const rows = batch * STEPS_PER_EPOCH
-  const rng = new Rng(1)
-  const x = Float32Array.from({ length: rows * FEATURES }, () => rng.normal())
-  const y = Int32Array.from({ length: rows }, (_, i) => {
-    const [a, b, c] = [x[i * FEATURES] ?? 0, x[i * FEATURES + 1] ?? 0, x[i * FEATURES + 2] ?? 0]
-    return a * b + c + rng.normal() > 0 ? 1 : 0
-  })
-  const write = async (name: string, data: Float32Array | Int32Array, columns?: number): Promise<string> => {
-    const path = join(folder, name)
-    const writer = await NpyWriter.create(path, data instanceof Float32Array ? 'float32' : 'int32', columns)
-    await writer.append(data)
-    await writer.close()
-    return path
-  }
-  const set: ShardSet = {
-    rows,
-    numeric: FEATURES,
-    categories: 0,
-    label: 'int32',
-    shards: [{ rows, numeric: await write('x.npy', x, FEATURES), label: await write('y.npy', y) }],
-  }
-  const order = new EpochOrder([rows], 0, 1, orderGeometry(4 * (FEATURES + 1)))
-  const visited = order.groups.flatMap((group) => {
-    const own = group.blocks.flatMap(({ start, rows: count }) => Array.from({ length: count }, (_, i) => start + i))
-    return Array.from(order.permutation(group), (at) => own[at] ?? 0)
-  })
-  await write('order.npy', Int32Array.from(visited), batch)
-  return set
-}
-
-function makeJob(train: ShardSet): TrainJob {
-  return {
-    network: { numeric: FEATURES, categories: [], hidden, outputs: 2, task: 'classification' },
-    params: {
-      hidden,
-      dropout,
-      batchSize: batch,
-      maxEpochs: 1000,
-      learningRate: 1e-3,
-      weightDecay: 0,
-      clipNorm: 0,
-      schedule: 'constant',
-      warmup: 0,
-      patience: 0,
-      checkpointEvery: 0,
-    },
-    task: { kind: 'classification', classes: ['0', '1'], positive: '1' },
-    seed: 0,
-    threads,
-    train,
-    validation: train,
-  }
-}
-
-/** Ours: the trainer's own filling of blocks (rows gathered by a random order) and its training session. */
-class Ours {
-  #vectors: Vectors
-  #done = 0
-  private constructor(
-    private readonly filler: StepFiller,
-    private readonly session: TrainingSession,
-    weights: Float32Array,
-  ) {
-    this.#vectors = {
-      parameters: weights,
-      first: new Float32Array(weights.length),
-      second: new Float32Array(weights.length),
-    }
-  }
-
-  static async create(job: TrainJob, reader: ShardReader): Promise<Ours> {
-    const rowBytes = 4 * (FEATURES + 1)
-    // every epoch in the first one's order, as the peer does it
-    const order = new EpochOrder([job.train.rows], 0, 1, orderGeometry(rowBytes))
-    const labels = { counts: [], mean: 0, scale: 1 }
-    const filler = new StepFiller(job, labels, new EpochReader(reader, order), () => order, rowBytes)
-    const pool = dropoutPool(job, filler.poolSize)
-    const options = { batch, pool: filler.poolSize, clipNorm: 0, weightDecay: 0 }
-    const session = await TrainingSession.create(job.network, options, pool, filler.capacity, threads)
-    return new Ours(filler, session, initialWeights(job.network, job.seed))
-  }
-
-  /** Trains `count` more steps; the losses. */
-  async train(count: number): Promise<readonly number[]> {
-    const losses: number[] = []
-    while (losses.length < count) {
-      const step = this.#done % STEPS_PER_EPOCH
-      const call = Math.min(50, count - losses.length, STEPS_PER_EPOCH - step)
-      if (step === 0) this.filler.begin(1)
-      this.filler.fill(step, call, this.#done)
-      const result = await this.session.run(this.#vectors, this.filler.block, call)
-      this.#vectors = result
-      this.#done += call
-      losses.push(...result.losses)
-    }
-    return losses
-  }
-}
-
-/** The peer process; undefined if there is no such Python or it has no torch. */
-class Peer {
+/** A process that trains on command; both sides speak the same lines. */
+class Contender {
   private constructor(
     private readonly process: ChildProcessWithoutNullStreams,
     private readonly lines: AsyncIterator<string>,
     readonly version: string,
   ) {}
 
-  static async start(folder: string): Promise<Peer | undefined> {
-    const script = fileURLToPath(new URL('./peers/torch_training.py', import.meta.url))
-    const child = spawn(given.python, [script, folder, String(threads), JSON.stringify(hidden), String(dropout)])
-    const failed = new Promise<undefined>((resolve) => child.once('error', () => resolve(undefined)))
-    child.stderr.resume()
+  static async start(who: 'ours' | 'torch', setting: Setting): Promise<Contender> {
+    const [command, ...args] =
+      who === 'ours'
+        ? [process.execPath, '--import', 'tsx', file('training/trial.ts')]
+        : [PYTHON, file('peers/torch_training.py')]
+    const child = spawn(command ?? '', [...args, JSON.stringify(setting)])
+    let errors = ''
+    child.stderr.on('data', (data: Buffer) => (errors = (errors + data.toString()).slice(-2000)))
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    const failed = new Promise<never>((_, reject) => child.once('error', reject))
     const first = await Promise.race([lines.next(), failed])
-    if (first === undefined || first.done === true) return undefined
-    return new Peer(child, lines, (JSON.parse(first.value) as { torch: string }).torch)
+    if (first.done === true) throw new Error(`${who} did not start: ${errors}`)
+    return new Contender(child, lines, (JSON.parse(first.value) as { version: string }).version)
   }
 
-  async ask(command: string): Promise<unknown> {
+  async ask<T>(command: string): Promise<T> {
     this.process.stdin.write(`${command}\n`)
     const answer = await this.lines.next()
-    if (answer.done === true) throw new Error('the peer ended')
-    return JSON.parse(answer.value)
+    if (answer.done === true) throw new Error(`${this.version} ended at: ${command}`)
+    return JSON.parse(answer.value) as T
   }
 
   stop(): void {
@@ -185,97 +57,109 @@ class Peer {
   }
 }
 
-/** 95 % bootstrap interval of the median of per-round ratios. */
-function interval(ratios: readonly number[]): readonly [number, number] {
-  const rng = new Rng(2)
-  const medians = Array.from({ length: 2000 }, () => median(ratios.map(() => ratios[rng.below(ratios.length)] ?? 0)))
-  medians.sort((a, b) => a - b)
-  return [medians[50] ?? 0, medians[1949] ?? 0]
+interface Sample {
+  readonly wall: number
+  readonly cpu: number
+}
+/** Per step, by contender, in the order they were taken. */
+type Samples = Record<string, Sample[]>
+
+/** Rounds there and back over the contenders, each sample per step; `time` runs `steps` steps of one of them. */
+async function measure(names: readonly string[], time: (name: string) => Promise<Sample>): Promise<Samples> {
+  const samples: Samples = Object.fromEntries(names.map((name) => [name, []]))
+  for (const name of names) await time(name) // warm
+  for (let round = 0; round < rounds; round++)
+    for (const name of [...names, ...names.toReversed()]) samples[name]?.push(await time(name))
+  return samples
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2
+const perStep = (sample: Sample, steps: number): Sample => ({ wall: sample.wall / steps, cpu: sample.cpu / steps })
+const walls = (samples: Samples, name: string): number[] => (samples[name] ?? []).map(({ wall }) => wall)
+
+async function withData<T>(setting: Omit<Setting, 'folder'>, use: (setting: Setting) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
+  try {
+    await writeData({ ...setting, folder })
+    return await use({ ...setting, folder })
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 }
 
-const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
-try {
-  const train = await writeData(folder)
-  const job = makeJob(train)
-  const weights = initialWeights(job.network, job.seed)
-  const writer = await NpyWriter.create(join(folder, 'weights.npy'), 'float32')
-  await writer.append(weights)
-  await writer.close()
-  using reader = new ShardReader(train)
-  const peer = await Peer.start(folder)
-
-  let largestDifference: number | undefined
-  if (peer && dropout === 0) {
-    const ours = await (await Ours.create(job, reader)).train(50)
-    const { losses } = (await peer.ask('losses 50')) as { losses: number[] }
-    largestDifference = Math.max(...ours.map((loss, step) => Math.abs(loss - (losses[step] ?? NaN))))
-    if (!(largestDifference < 1e-5)) throw new Error(`losses differ from torch's by ${largestDifference}`)
-  }
-
-  const ours = await Ours.create(job, reader)
-  const samples: Sample[] = []
-  const measure = async (who: Sample['who'], round: number): Promise<void> => {
-    let seconds: { wall: number; cpu: number }
-    if (who === 'ours') {
-      const wall = performance.now()
-      const cpu = process.cpuUsage()
-      await ours.train(steps)
-      const used = process.cpuUsage(cpu)
-      seconds = { wall: (performance.now() - wall) / 1000, cpu: (used.user + used.system) / 1e6 }
-    } else seconds = (await peer?.ask(`time ${who} ${round * steps} ${steps}`)) as typeof seconds
-    samples.push({ who, round, stepsPerSecond: steps / seconds.wall, cpuMsPerStep: (1000 * seconds.cpu) / steps })
-  }
-  await ours.train(50)
-  if (peer) for (const kind of ['eager', 'fused']) await peer.ask(`time ${kind} 0 50`)
-  const turns: readonly Sample['who'][] = peer ? ['ours', 'eager', 'fused', 'fused', 'eager', 'ours'] : ['ours', 'ours']
-  for (let round = 0; round < rounds; round++) for (const who of turns) await measure(who, round)
-  peer?.stop()
-
-  const of = (who: Sample['who'], round?: number): readonly Sample[] =>
-    samples.filter((sample) => sample.who === who && (round === undefined || sample.round === round))
-  const ratios = (who: 'eager' | 'fused'): readonly number[] =>
-    Array.from({ length: rounds }, (_, round) => {
-      const rate = (list: readonly Sample[]): number => median(list.map(({ stepsPerSecond }) => stepsPerSecond))
-      return rate(of('ours', round)) / rate(of(who, round))
+/** Largest relative differences: of the first 50 losses, and of the epochs' means. Throws if they are not the same curve. */
+async function compare(ours: Contender, torch: Contender): Promise<{ first50: number; epochMeans: number }> {
+  const command = `losses ${EPOCHS * STEPS_PER_EPOCH}`
+  const [{ losses: a }, { losses: b }] = [
+    await ours.ask<{ losses: number[] }>(command),
+    await torch.ask<{ losses: number[] }>(command),
+  ]
+  const means = (losses: readonly number[]): number[] =>
+    Array.from({ length: EPOCHS }, (_, epoch) => {
+      const own = losses.slice(epoch * STEPS_PER_EPOCH, (epoch + 1) * STEPS_PER_EPOCH)
+      return own.reduce((sum, loss) => sum + loss, 0) / own.length
     })
-  const summary = Object.fromEntries(
-    (peer ? (['ours', 'eager', 'fused'] as const) : (['ours'] as const)).map((who) => [
-      who,
-      {
-        stepsPerSecond: median(of(who).map(({ stepsPerSecond }) => stepsPerSecond)),
-        cpuMsPerStep: median(of(who).map(({ cpuMsPerStep }) => cpuMsPerStep)),
-      },
-    ]),
-  )
-  const result = {
-    bench: 'training',
-    cpu: cpus()[0]?.model,
-    node: process.version,
-    peer: peer ? `torch ${peer.version}` : null,
-    network: [FEATURES, ...hidden, 2],
-    batch,
-    threads,
-    dropout,
-    stepsPerSample: steps,
-    largestDifferenceOfFirst50Losses: largestDifference ?? null,
-    summary,
-    ratios: peer
-      ? {
-          eager: { rounds: ratios('eager'), interval: interval(ratios('eager')) },
-          fused: { rounds: ratios('fused'), interval: interval(ratios('fused')) },
-        }
-      : null,
-    samples,
-  }
-  await mkdir(dirname(given.out), { recursive: true })
-  await writeFile(given.out, `${JSON.stringify(result, null, 2)}\n`)
-  console.log(JSON.stringify({ ...result, samples: undefined }, null, 2))
-} finally {
-  await rm(folder, { recursive: true, force: true })
+  const largest = (left: readonly number[], right: readonly number[]): number =>
+    Math.max(...left.map((value, i) => Math.abs(value / (right[i] ?? NaN) - 1)))
+  const found = { first50: largest(a.slice(0, 50), b.slice(0, 50)), epochMeans: largest(means(a), means(b)) }
+  if (!(found.first50 < 1e-5 && found.epochMeans < 1e-3))
+    throw new Error(`the loss curves differ: ${JSON.stringify(found)}`)
+  return found
 }
+
+/** One thread: ours beside each kind of torch. Dropout's masks differ, so there only networks without it are compared. */
+async function oneThread(name: string, shape: Pick<Setting, 'hidden' | 'dropout'>, steps: number, kinds: Kind[]) {
+  return withData({ ...shape, threads: 1, batch: BATCH }, async (setting) => {
+    const [ours, torch] = [await Contender.start('ours', setting), await Contender.start('torch', setting)]
+    const curves = shape.dropout === 0 ? await compare(ours, torch) : undefined
+    const samples = await measure(['ours', ...kinds], async (kind) =>
+      perStep(await (kind === 'ours' ? ours : torch).ask<Sample>(`time ${kind} ${steps}`), steps),
+    )
+    for (const contender of [ours, torch]) contender.stop()
+    return { name, curves, samples, version: torch.version }
+  })
+}
+
+/** Two cores: two trials of ours side by side, and one on two threads, beside torch's two threads with fused Adam. */
+async function twoCores(steps: number) {
+  return withData({ hidden: HIDDEN, dropout: 0, threads: 1, batch: BATCH }, async (setting) => {
+    const trials = [await Contender.start('ours', setting), await Contender.start('ours', setting)]
+    const two = await Contender.start('ours', { ...setting, threads: 2 })
+    const torch = await Contender.start('torch', { ...setting, threads: 2 })
+    const curves = await compare(two, torch)
+    const samples = await measure(['two trials', 'fused', 'one trial'], async (name) => {
+      if (name !== 'two trials')
+        return perStep(await (name === 'fused' ? torch : two).ask<Sample>(`time ${name} ${steps}`), steps)
+      const both = await Promise.all(trials.map((trial) => trial.ask<Sample>(`time ours ${steps}`)))
+      const sum = { wall: Math.max(...both.map(({ wall }) => wall)), cpu: both.reduce((all, { cpu }) => all + cpu, 0) }
+      return perStep(sum, 2 * steps)
+    })
+    for (const contender of [...trials, two, torch]) contender.stop()
+    return { name: 'two cores', curves, samples, version: torch.version }
+  })
+}
+
+const plain = await oneThread('one thread', { hidden: HIDDEN, dropout: 0 }, 200, ['eager', 'fused', 'compile'])
+const dropout = await oneThread('dropout 0.2', { hidden: HIDDEN, dropout: 0.2 }, 200, ['eager'])
+const logistic = await oneThread('logistic regression', { hidden: [], dropout: 0 }, 2000, ['eager'])
+const two = await twoCores(200)
+
+type Case = Awaited<ReturnType<typeof twoCores>>
+function row(found: Case | typeof plain, what: string, ours: string, peer: Kind, goal: number): GoalRow {
+  const measured = times(walls(found.samples, ours), walls(found.samples, peer))
+  const setting = peer === 'compile' ? 'torch.compile, fused Adam' : peer === 'fused' ? 'fused Adam' : 'eager'
+  const version = `${found.version}, ${setting}`
+  return { area: 'embedded training', what, goal, unit: 'times', better: 'more', measured, peer: version }
+}
+writeReport(
+  'training',
+  [
+    row(plain, 'one thread, batch 512', 'ours', 'eager', 1.6),
+    row(plain, 'one thread, batch 512', 'ours', 'fused', 1.3),
+    row(plain, 'one thread, batch 512', 'ours', 'compile', 1.3),
+    row(dropout, 'one thread, dropout 0.2', 'ours', 'eager', 2.6),
+    row(logistic, 'one thread, logistic regression', 'ours', 'eager', 3.5),
+    row(two, 'two cores: two trials side by side', 'two trials', 'fused', 1.5),
+    row(two, 'two cores: one trial on two threads', 'one trial', 'fused', 1),
+  ],
+  { unit: 'seconds per step', batch: BATCH, cases: [plain, dropout, logistic, two] },
+)
