@@ -1,0 +1,115 @@
+/**
+ * The server at three times its own peak: goodput, the time until the rest is turned away, and what a hot swap loses
+ * meanwhile. Server and client have a core each. The peak is that of a closed loop; then come open-loop requests, while
+ * the registry's alias moves between two versions every second. `npm run bench -- overload [SECONDS]` prints JSON, and
+ * writes it to bench/results/overload.json.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { openArtifactStore } from '../src/core/artifact-store.js'
+import { openRegistry } from '../src/registry/sqlite.js'
+import { ServedModels } from '../src/serving/models.js'
+import { startServer } from '../src/serving/server.js'
+import { loanModel } from '../test/models.js'
+import { openLoop } from './load/open-loop.js'
+import { forkPinned, machine, nextMessage, pinSelf } from './load/pinned.js'
+
+const ROW = '{"income":1234.5,"children":2,"owns home":true,"city":"Oslo","since":"2021-01-01T10:00:00Z"}'
+/** Rows of a request. Of one row, turning away costs most beside answering. */
+const SIZES = [1, 16, 64]
+const FACTOR = 3
+const CONNECTIONS = 512
+/** Sockets with a request out each at the peak: enough to keep the server busy, too few to be turned away. */
+const PEAK_CONNECTIONS = 64
+
+interface State {
+  readonly cpu: NodeJS.CpuUsage
+  readonly swaps: number
+}
+
+/** In the server's process: the server with its registry, and the moving alias while it is told to move it. */
+async function serve(folder: string): Promise<void> {
+  const registry = await openRegistry(join(folder, 'registry.db'))
+  const store = await openArtifactStore(join(folder, 'artifacts'))
+  for (const bias of [1, 2]) {
+    const model = await store.put(loanModel({ version: String(bias), bias }), 'application/onnx')
+    const lineage = { runId: `run-${bias}`, data: 'd', config: 'c' }
+    await registry.register({ name: 'loan', model, lineage, metrics: {} })
+  }
+  await registry.setAlias('loan', 'champion', 1, 'bench')
+  let swaps = 0
+  const models = await ServedModels.open({
+    ...{ sources: ['models:/loan@champion'], registry, store, worker: true },
+    log: (level, message) => void (level === 'info' ? swaps++ : process.stderr.write(`${level}: ${message}\n`)),
+  })
+  const { address } = await startServer({ models, version: 'bench', port: 0 })
+  let version = 1
+  let timer: NodeJS.Timeout | undefined
+  process.on('message', (message) => {
+    if (message === 'swap')
+      timer = setInterval(() => void registry.setAlias('loan', 'champion', (version = 3 - version), 'bench'), 1_000)
+    if (message === 'keep') clearInterval(timer)
+    process.send?.({ cpu: process.cpuUsage(), swaps })
+  })
+  process.send?.({ port: Number(new URL(address).port) })
+}
+
+async function main(seconds: number): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
+  const child = forkPinned(0, fileURLToPath(import.meta.url), ['--serve', folder])
+  try {
+    const { port } = await nextMessage<{ port: number }>(child)
+    pinSelf(1)
+    const tell = async (message: 'swap' | 'keep'): Promise<State> => {
+      const answer = nextMessage<State>(child)
+      child.send(message)
+      return answer
+    }
+    const cpuOf = (from: State, to: State): number => to.cpu.user + to.cpu.system - from.cpu.user - from.cpu.system
+    const runs = []
+    for (const rows of SIZES) {
+      const request = { port, path: '/invocations', body: `[${Array.from({ length: rows }, () => ROW).join(',')}]` }
+      // more than it can do, over few sockets, is a closed loop
+      const closed = { ...request, perSecond: 100_000, connections: PEAK_CONNECTIONS, patienceMs: 1_000 }
+      await openLoop({ ...closed, seconds: 2 })
+      const idle = await tell('keep')
+      const peak = await openLoop({ ...closed, seconds: 5 })
+      const busy = await tell('swap')
+      const peakPerSecond = peak.ok / peak.seconds
+      const perSecond = FACTOR * peakPerSecond
+      const over = await openLoop({ ...request, perSecond, seconds, connections: CONNECTIONS })
+      const after = await tell('keep')
+      const round = (value: number, digits = 3): number => Number(value.toFixed(digits))
+      runs.push({
+        rows,
+        peakPerSecond: Math.round(peakPerSecond),
+        peakCpuMicros: round(cpuOf(idle, busy) / peak.sent, 1),
+        offeredPerSecond: Math.round(over.due / over.seconds),
+        answeredPerSecond: Math.round((over.ok + over.rejected) / over.seconds),
+        goodputRatio: round(over.ok / over.seconds / peakPerSecond),
+        serverCores: round(cpuOf(busy, after) / 1e6 / seconds),
+        swaps: after.swaps - busy.swaps,
+        over,
+      })
+    }
+    const result = {
+      what: `open loop at ${FACTOR} times the peak`,
+      seconds,
+      connections: CONNECTIONS,
+      machine: machine(),
+      runs,
+    }
+    const text = `${JSON.stringify(result, undefined, 2)}\n`
+    mkdirSync(new URL('results/', import.meta.url), { recursive: true })
+    writeFileSync(new URL('results/overload.json', import.meta.url), text)
+    process.stdout.write(text)
+  } finally {
+    child.kill()
+    rmSync(folder, { recursive: true })
+  }
+}
+
+if (process.argv[2] === '--serve') await serve(process.argv[3] as string)
+else await main(Number(process.argv[2] ?? 60))
