@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the Python environments of the peers: bench/peers/setup.sh NAME..., each in .venv-bench-NAME of the project.
-# Names: torch, dbos, prefect, dagster, temporal, mlflow, metaflow, zenml. One that does not install is said so on the
+# Names: torch, dbos, prefect, dagster, temporal, mlflow, metaflow, zenml, etl, spark. One that does not install is said so on the
 # last line and leaves its reason in .venv-bench-NAME.txt, which the benchmarks put into their results.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -14,6 +14,8 @@ packages() {
     mlflow) echo mlflow==3.17.2 ;;
     metaflow) echo metaflow ;;
     zenml) echo zenml ;;
+    etl) echo pandas==3.1.1 polars==2.1.0 pyarrow==26.0.1 numpy==2.4.6 ;;
+    spark) echo pyspark==4.3.0 ;; # and a Java: apt-get install openjdk-17-jre-headless
     *) return 1 ;;
   esac
 }

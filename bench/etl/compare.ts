@@ -1,0 +1,61 @@
+/** Are two contenders' results the same? Every row of the features, the quarantine, and what was fitted. */
+import { DuckDBInstance } from '@duckdb/node-api'
+import { NUMBERS, TEXTS } from './job.js'
+
+export interface Facts {
+  readonly quarantined: Readonly<Record<string, number>>
+  /** Mean and deviation of the filled column, over train rows. */
+  readonly numbers: Readonly<Record<string, readonly [number, number]>>
+  /** Categories in the order of their positions. */
+  readonly texts: Readonly<Record<string, readonly string[]>>
+}
+
+/** Of what was fitted. */
+const MOST_DIFFERENCE = 1e-9
+/** Of a feature, a float32 about 0: a few units of its last place at 1. */
+const MOST_FEATURE_DIFFERENCE = 1e-6
+
+/** Throws with what differs. `features` are patterns of Parquet files under `split=NAME` folders. */
+export async function compare(
+  name: string,
+  ours: Facts & { readonly features: string },
+  theirs: Facts & { readonly features: string },
+): Promise<{ readonly rows: number; readonly fitted: number; readonly features: number }> {
+  const sorted = (counts: Facts['quarantined']): string => JSON.stringify(Object.entries(counts).sort())
+  if (sorted(ours.quarantined) !== sorted(theirs.quarantined))
+    throw new Error(`${name}: quarantine ${sorted(theirs.quarantined)}, ours ${sorted(ours.quarantined)}`)
+  for (const text of TEXTS)
+    if (JSON.stringify(ours.texts[text]) !== JSON.stringify(theirs.texts[text]))
+      throw new Error(`${name}: other categories of ${text}`)
+  let fitted = 0
+  for (const number of NUMBERS)
+    for (const i of [0, 1] as const) {
+      const [a = NaN, b = NaN] = [ours.numbers[number]?.[i], theirs.numbers[number]?.[i]]
+      const difference = Math.abs(a - b) / Math.max(Math.abs(a), Number.MIN_VALUE)
+      if (!(difference <= MOST_DIFFERENCE))
+        throw new Error(`${name}: ${number} has ${i === 0 ? 'mean' : 'deviation'} ${b}, ours ${a}`)
+      fitted = Math.max(fitted, difference)
+    }
+  const instance = await DuckDBInstance.create(':memory:', { threads: '2' })
+  const connection = await instance.connect()
+  const table = (pattern: string): string =>
+    `read_parquet('${pattern.replaceAll("'", "''")}', hive_partitioning = true)`
+  const exact = ['label', 'split', ...TEXTS].map((column) => `a.${column} IS DISTINCT FROM b.${column}`).join(' OR ')
+  const far = NUMBERS.map((n) => `coalesce(abs(a.${n}::DOUBLE - b.${n}::DOUBLE), 1e9)`).join(', ')
+  const reader = await connection.runAndReadAll(`SELECT count(*), count_if(a.id IS NULL OR b.id IS NULL),
+    count_if(${exact}), max(greatest(${far})) FROM ${table(ours.features)} a FULL JOIN ${table(theirs.features)} b ON a.id = b.id`)
+  const [rows, alone, different, features] = (reader.getRows()[0] ?? []).map(Number)
+  connection.closeSync()
+  instance.closeSync()
+  if (
+    rows === undefined ||
+    features === undefined ||
+    alone !== 0 ||
+    different !== 0 ||
+    !(features <= MOST_FEATURE_DIFFERENCE)
+  )
+    throw new Error(
+      `${name}: of ${rows} rows ${alone} stand on one side alone, ${different} differ; features by ${features}`,
+    )
+  return { rows, fitted, features }
+}

@@ -1,0 +1,63 @@
+/**
+ * The job of bench/etl/job.ts typed into DuckDB by hand, with the engine that Millrace has and nothing else: no digests,
+ * no manifests, no report, no order of rows. The floor that the tax is counted from. `node duckdb.mjs JOB.json`
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DuckDBInstance } from '@duckdb/node-api'
+
+const { files, out, numbers, texts, not_null, ranges, most, shares } = JSON.parse(readFileSync(process.argv[2], 'utf8'))
+const instance = await DuckDBInstance.create(':memory:', { threads: '2', preserve_insertion_order: 'false' })
+const db = await instance.connect()
+const rows = async (sql) => (await db.runAndReadAll(sql)).getRowObjects()
+const quote = (value) => `'${value.replaceAll("'", "''")}'`
+const exact = (value) => `${value}::DOUBLE`
+const started = performance.now()
+
+const broken = [
+  `WHEN ${not_null} IS NULL THEN 'non_null_columns.${not_null}'`,
+  ...Object.entries(ranges).map(([n, [low, high]]) => `WHEN ${n} < ${low} OR ${n} > ${high} THEN 'value_ranges.${n}'`),
+]
+await db.run(`CREATE VIEW judged AS SELECT *, CASE ${broken.join(' ')} END AS rule
+  FROM read_parquet([${files.map(quote).join(', ')}])`)
+await db.run(`CREATE VIEW kept AS SELECT * EXCLUDE (rule) FROM judged WHERE rule IS NULL`)
+const counts = await rows(`SELECT rule, count(*) AS n FROM judged GROUP BY rule`)
+mkdirSync(join(out, 'quarantine'), { recursive: true })
+await db.run(`COPY (SELECT * FROM judged WHERE rule IS NOT NULL) TO ${quote(join(out, 'quarantine/part.parquet'))}
+  (FORMAT parquet, COMPRESSION zstd)`)
+const [{ cuts }] = await rows(
+  `SELECT quantile_cont(epoch_us(happened_at)::DOUBLE, [${shares.join(', ')}]) AS cuts FROM kept`,
+)
+const [train, validation] = cuts.items.map(exact)
+const isTrain = `epoch_us(happened_at) < ${train}`
+// imputing the mean leaves the sum of squared differences: one pass gives the deviation of the filled column
+const moments = numbers.map((n) => `avg(${n}) AS ${n}_mean, var_samp(${n}) * (count(${n}) - 1) AS ${n}_m2`)
+const [found] = await rows(`SELECT count(*) AS n, ${moments.join(', ')} FROM kept WHERE ${isTrain}`)
+const fitted = numbers.map((n) => [n, found[`${n}_mean`], Math.sqrt(found[`${n}_m2`] / (Number(found.n) - 1))])
+const values =
+  await rows(`SELECT grouping(${texts.join(', ')}) AS g, coalesce(${texts.join(', ')}) AS value, count(*) AS n
+  FROM kept WHERE ${isTrain} GROUP BY GROUPING SETS (${texts.map((t) => `(${t})`).join(', ')})
+  HAVING value IS NOT NULL QUALIFY row_number() OVER (PARTITION BY g ORDER BY n DESC, value) <= ${most}
+  ORDER BY g, n DESC, value`)
+const categories = texts.map((_, i) => {
+  const group = (1 << texts.length) - 1 - (1 << (texts.length - 1 - i))
+  return values.filter(({ g }) => Number(g) === group).map(({ value }) => value)
+})
+for (const [i, t] of texts.entries())
+  await db.run(`CREATE TYPE of_${t} AS ENUM (${categories[i].map(quote).join(', ')})`)
+const features = [
+  ...fitted.map(([n, mean, sd]) => `((coalesce(${n}, ${exact(mean)}) - ${exact(mean)}) / ${exact(sd)})::FLOAT AS ${n}`),
+  ...texts.map((t, i) => `coalesce(enum_code(TRY_CAST(${t} AS of_${t}))::INTEGER, ${categories[i].length}) AS ${t}`),
+]
+await db.run(`COPY (SELECT id, (label = 'yes')::INTEGER AS label, ${features.join(', ')},
+    CASE WHEN ${isTrain} THEN 'train' WHEN epoch_us(happened_at) < ${validation} THEN 'validation' ELSE 'test' END AS split
+  FROM kept) TO ${quote(join(out, 'features'))} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (split))`)
+const seconds = (performance.now() - started) / 1000
+const quarantined = Object.fromEntries(counts.flatMap(({ rule, n }) => (rule === null ? [] : [[rule, Number(n)]])))
+const facts = {
+  seconds,
+  quarantined,
+  numbers: Object.fromEntries(fitted.map(([n, mean, sd]) => [n, [mean, sd]])),
+  texts: Object.fromEntries(texts.map((t, i) => [t, categories[i]])),
+}
+writeFileSync(join(out, 'facts.json'), JSON.stringify(facts))
