@@ -1,43 +1,61 @@
 /**
- * How long the command line takes to say something: `millrace --help` and `--version` of the built package beside a
- * Node that does nothing. Interleaved A-B-B-A. `npm run build`, then `node --import tsx bench/start.ts [ROUNDS]`:
- * milliseconds of wall time go to bench/results/start.json.
+ * How long a command line takes to say something: `millrace --help` of the built package beside MLflow, Metaflow and ZenML
+ * where bench/peers/setup.sh has put them, and a Node that does nothing; in turns, there and back. `npm run build`, then
+ * `npm run bench -- start [ROUNDS]`; the result goes to bench/results/start.json.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus, loadavg } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { absolute, times, writeReport } from './report.js'
 
-const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
-const CASES = [
-  { name: 'node -e 0', args: ['-e', '0'] },
-  { name: 'millrace --help', args: [main, '--help'] },
-  { name: 'millrace --version', args: [main, '--version'] },
+const path = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url))
+const rounds = Number(process.argv[2] ?? 10)
+const PEERS = ['mlflow', 'metaflow', 'zenml']
+const missing: Record<string, string> = {}
+const commands: { name: string; command: string; args: readonly string[] }[] = [
+  { name: 'millrace', command: process.execPath, args: [path('dist/cli/main.js'), '--help'] },
+  { name: 'node', command: process.execPath, args: ['-e', '0'] },
 ]
-const rounds = Number(process.argv[2] ?? 20)
+for (const name of PEERS) {
+  const command = path(`.venv-bench-${name}/bin/${name}`)
+  const reason = path(`.venv-bench-${name}.txt`)
+  if (existsSync(command)) commands.push({ name, command, args: ['--help'] })
+  else missing[name] = existsSync(reason) ? readFileSync(reason, 'utf8').trim().slice(0, 200) : 'not installed'
+}
 
-function measure(args: readonly string[]): number {
+/** Milliseconds of wall time of one process; it must end well and have said something. */
+function measure({ name, command, args }: (typeof commands)[number]): number {
   const started = performance.now()
-  const { status, stderr } = spawnSync(process.execPath, args)
-  if (status !== 0) throw new Error(`node ${args.join(' ')}: ${String(stderr)}`)
-  return performance.now() - started
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' })
+  const milliseconds = performance.now() - started
+  const silent = name !== 'node' && !/usage/i.test(stdout)
+  if (status !== 0 || silent) throw new Error(`${name} ${args.join(' ')} ended with ${status}: ${stderr.slice(-500)}`)
+  return milliseconds
 }
 
-const times = CASES.map((): number[] => [])
-for (const { args } of CASES) measure(args) // the disk's cache is warm from here on
-for (let round = 0; round < rounds; round++) {
-  const order = [...CASES.keys()]
-  for (const i of [...order, ...order.reverse()]) times[i]?.push(measure(CASES[i]?.args ?? []))
+function version(name: string): string {
+  const { stdout } = spawnSync(path(`.venv-bench-${name}/bin/pip`), ['show', name], { encoding: 'utf8' })
+  return `${name} ${/^Version: (.*)$/m.exec(stdout)?.[1] ?? ''}`
 }
-const milliseconds = Object.fromEntries(
-  CASES.map(({ name }, i) => {
-    const sorted = (times[i] ?? []).sort((a, b) => a - b)
-    const at = (share: number): number => Math.round((sorted[Math.floor(share * (sorted.length - 1))] ?? NaN) * 10) / 10
-    return [name, { median: at(0.5), least: at(0), most: at(1) }]
-  }),
+
+const samples: Record<string, number[]> = Object.fromEntries(commands.map(({ name }) => [name, []]))
+for (const command of commands) measure(command) // the disk's cache is warm from here on
+for (let round = 0; round < rounds; round++)
+  for (const command of [...commands, ...commands.toReversed()]) samples[command.name]?.push(measure(command))
+
+const area = 'start'
+const what = '`millrace --help`'
+const ours = samples['millrace'] ?? []
+const peers = commands.map(({ name }) => name).filter((name) => PEERS.includes(name))
+writeReport(
+  'start',
+  [
+    { area, what, goal: 150, unit: 'ms', better: 'less', measured: absolute(ours) },
+    ...peers.map((name) => ({
+      ...{ area, what, goal: 1, unit: 'times', better: 'more' as const },
+      measured: times(ours, samples[name] ?? []),
+      peer: version(name),
+    })),
+  ],
+  { unit: 'milliseconds', missing, samples },
 )
-const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version, load: loadavg()[0] }
-const result = { what: 'wall time of one process, milliseconds', runs: rounds * 2, machine, milliseconds }
-mkdirSync(new URL('results/', import.meta.url), { recursive: true })
-writeFileSync(new URL('results/start.json', import.meta.url), `${JSON.stringify(result, null, 2)}\n`)
-console.table(milliseconds)
