@@ -6,6 +6,7 @@ import type { ServedModels } from './models.js'
 import type { RecordBatch } from '../core/table.js'
 import type { ServedModel } from './served-model.js'
 import { datatypeOf, type InferRequest, outputTensors, readInferRequest } from './tensors.js'
+import { PREDICTIONS } from './torchserve.js'
 
 export interface RouteContext {
   readonly models: ServedModels
@@ -94,6 +95,13 @@ export function addRoutes(app: FastifyInstance, context: RouteContext): void {
   route('POST', '/invocations', (request, reply) =>
     answering.answer(request, reply, models.get() as ServedModel, false, INVOCATIONS),
   )
+
+  for (const url of ['/predictions/:model', '/predictions/:model/:version'])
+    route('POST', url, (request, reply) => {
+      const model = find(request, reply)
+      const { version } = request.params as ModelParams
+      return model ? answering.answer(request, reply, model, version !== undefined, PREDICTIONS) : reply
+    })
 
   const unknown = metrics.route('unknown')
   app.setNotFoundHandler((request, reply) => {

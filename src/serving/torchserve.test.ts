@@ -1,0 +1,34 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { loanModel } from '../../test/models.js'
+import { ServedModels } from './models.js'
+import { buildServer } from './server.js'
+
+const row = { income: 100, children: 1, 'owns home': true, city: 'Oslo', since: '2021-01-01' }
+
+it('answers TorchServe’s clients: an object for a row, a list for rows, with token and version checked', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-torchserve-'))
+  const file = join(folder, 'loan.onnx')
+  await writeFile(file, loanModel())
+  const models = await ServedModels.open({ sources: [file] })
+  const { app } = buildServer({ models, version: '9', token: 'sesame' })
+  const post = async (url: string, body: unknown, token = 'sesame') => {
+    const headers = { authorization: `Bearer ${token}` }
+    const answer = await app.inject({ method: 'POST', url, headers, payload: JSON.stringify(body) })
+    return [answer.statusCode, answer.json<unknown>()]
+  }
+  const one = expect.objectContaining({ prediction: 'yes' }) as unknown
+  for (const body of [row, { data: row }]) expect(await post('/predictions/loan', body)).toEqual([200, one])
+  for (const body of [[row, row], { data: [row, row] }, { instances: [row, row] }])
+    expect(await post('/predictions/loan/1', body)).toEqual([200, [one, one]])
+  expect(await post('/predictions/loan', [])).toEqual([200, []])
+  expect((await post('/predictions/loan/7', row))[0]).toBe(404)
+  expect((await post('/predictions/lone', row))[0]).toBe(404)
+  expect((await post('/predictions/loan', { ...row, income: 'x' }))[0]).toBe(400)
+  expect((await post('/predictions/loan', row, 'open'))[0]).toBe(401)
+  await app.close()
+  await models.close()
+  await rm(folder, { recursive: true })
+})

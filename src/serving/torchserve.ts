@@ -1,0 +1,29 @@
+/** TorchServe's inference API: the bodies that its clients send, and answers in its shape. */
+import type { RecordBatch } from '../core/table.js'
+import type { Protocol } from './answering.js'
+import { isObject } from './rows.js'
+
+interface TorchServeRequest {
+  readonly batch: RecordBatch
+  /** The body was one row, and so is the answer. */
+  readonly single: boolean
+}
+
+/**
+ * `POST /predictions/{model}`: a row, a list of rows, `{"data": row or rows}`, or a shape of `/invocations`. One row is
+ * answered with one prediction, others with a list. Throws what RowReader.read does.
+ */
+export const PREDICTIONS: Protocol<TorchServeRequest> = {
+  read: ({ reader }, body) => {
+    const known = (key: string): boolean => reader.schema.some(({ name }) => name === key)
+    const wrapped = isObject(body) && Object.keys(body).length === 1 && Object.hasOwn(body, 'data') && !known('data')
+    const rows = wrapped ? body['data'] : body
+    const single = isObject(rows) && (wrapped || Object.keys(rows).some(known))
+    return { batch: reader.read(single ? [rows] : rows), single }
+  },
+  write: (model, predictions, { single }) => {
+    // {"predictions":[…]}, of which TorchServe's clients expect the list or its only item
+    const text = model.replies.invocations(predictions)
+    return single ? text.slice('{"predictions":['.length, -']}'.length) : text.slice('{"predictions":'.length, -1)
+  },
+}
