@@ -14,14 +14,28 @@ import { type Call, listOf, textOf } from '../verb.js'
 
 /** Milliseconds that requests have to finish after Ctrl-C. */
 const DRAIN_MS = 10_000
+/** Milliseconds for which rows may wait for a run; a client that waits longer has mostly given up. */
+const TIMEOUT_MS = 10_000
 
 /** 0 after it was told to stop and has answered what it had. */
 export async function run({ args, options, home, out, signal }: Call): Promise<number> {
   const sources = listOf(args[0])
   const port = whole(options['port'], '--port', 0, 65_535) ?? 8080
-  const maxBatch = whole(options['maxBatch'], '--max-batch', 1, 65_536)
+  const batching = given({
+    maxBatch: whole(options['maxBatch'], '--max-batch', 1, 65_536),
+    maxWait: whole(options['maxWait'], '--max-wait', 0, 60_000),
+    timeout: whole(options['timeout'], '--timeout', 1, 3_600_000) ?? TIMEOUT_MS,
+    maxRows: whole(options['maxRows'], '--max-rows', 1, 10_000_000),
+    maxQueue: whole(options['maxQueue'], '--max-queue', 1, 100_000_000),
+  })
   const pollMs = whole(options['poll'], '--poll', 10, 3_600_000)
   const drainDelay = whole(options['drainDelay'], '--drain-delay', 0, 600_000)
+  const limits = given({
+    drainDelay,
+    body: whole(options['maxBody'], '--max-body', 1, 500_000_000),
+    maxActive: whole(options['maxActive'], '--max-active', 1, 1_000_000),
+    maxConnections: whole(options['maxConnections'], '--max-connections', 1, 1_000_000),
+  })
   const host = textOf(options['host']) ?? '127.0.0.1'
   const unknownColumns = textOf(options['unknownColumns']) ?? 'refuse'
   if (unknownColumns !== 'refuse' && unknownColumns !== 'ignore')
@@ -49,7 +63,7 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
       unknownColumns,
       log,
       ...(source && { registry: source.registry, store: source.store }),
-      ...(maxBatch === undefined ? {} : { maxBatch }),
+      ...batching,
       ...(pollMs === undefined ? {} : { pollMs }),
     })
     let server: RunningServer
@@ -60,7 +74,7 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
         host,
         port,
         logger: log,
-        ...(drainDelay === undefined ? {} : { limits: { drainDelay } }),
+        limits,
         ...(token === undefined ? {} : { token }),
         ...(canaryKey === undefined ? {} : { canaryKey }),
         ...(predictionLog && { predictionLog }),
@@ -132,6 +146,13 @@ async function readToken(path: string | undefined): Promise<string | undefined> 
       hint: `openssl rand -hex 32 > ${path}`,
     })
   return token
+}
+
+type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
+
+/** Without the options that were not given: others have defaults for them. */
+function given<T extends object>(options: T): Given<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Given<T>
 }
 
 /** An option that is a whole number; undefined if absent. Throws MR_USAGE. */
