@@ -85,6 +85,10 @@ it('turns away what is more than it may answer at once, before the body is there
   expect((await whole.answered()).status).toBe(200)
   expect(await metrics()).toContain('millrace_rejected_total{reason="active"} 2')
   expect(await metrics()).toContain('millrace_active_requests 0')
+  // two runs: one waited 400 ms for its two requests, as the last one did alone
+  const waits = /millrace_batch_wait_seconds_sum\{model="loan"\} (\S+)/.exec(await metrics())
+  expect(Number(waits?.[1])).toBeGreaterThan(0.79)
+  expect(await metrics()).toContain('millrace_batch_wait_seconds_count{model="loan"} 2')
 })
 
 it('forgets a request whose client has gone', async () => {

@@ -90,7 +90,7 @@ export type MetricSource = (registry: Registry) => void
 export class ServerMetrics {
   private readonly sources: MetricSource[] = []
   private readonly routes: RouteStats[] = []
-  private readonly batches = new Map<string, Buckets>()
+  private readonly batches = new Map<string, { readonly rows: Buckets; readonly waited: Buckets }>()
   private readonly started = Date.now() / 1000 - process.uptime()
 
   route(route: string): RouteStats {
@@ -104,11 +104,12 @@ export class ServerMetrics {
     this.sources.push(source)
   }
 
-  /** One run of a model. */
-  batch(model: string, rows: number): void {
-    let buckets = this.batches.get(model)
-    if (!buckets) this.batches.set(model, (buckets = new Buckets(ROWS)))
-    buckets.observe(rows)
+  /** One run of a model, and the seconds for which the oldest of its requests had waited. */
+  batch(model: string, rows: number, waited: number): void {
+    let runs = this.batches.get(model)
+    if (!runs) this.batches.set(model, (runs = { rows: new Buckets(ROWS), waited: new Buckets(LATENCY) }))
+    runs.rows.observe(rows)
+    runs.waited.observe(waited)
   }
 
   /**
@@ -147,11 +148,17 @@ export class ServerMetrics {
     new BucketHistogram(
       'millrace_batch_rows',
       'Rows of one run of the model.',
-      [...this.batches].map(([model, buckets]) => [{ model }, buckets]),
+      [...this.batches].map(([model, { rows }]) => [{ model }, rows]),
+      registry,
+    )
+    new BucketHistogram(
+      'millrace_batch_wait_seconds',
+      'Time that the oldest request of a run had waited for it.',
+      [...this.batches].map(([model, { waited }]) => [{ model }, waited]),
       registry,
     )
     const rows = counter('millrace_rows_total', 'Rows predicted.', ['model'])
-    for (const [model, { sum }] of this.batches) rows.inc({ model }, sum)
+    for (const [model, runs] of this.batches) rows.inc({ model }, runs.rows.sum)
 
     const info = gauge('millrace_model_info', 'The model versions that are loaded.', ['model', 'version', 'digest'])
     const ready = gauge('millrace_model_ready', '1 where the versions asked for are those that are loaded.', ['model'])

@@ -92,8 +92,8 @@ export class ServedModels {
   private refreshing: Promise<void> | undefined
   private closed = false
   private revision: number | undefined
-  /** Set by the server: called after each run of a model with its rows. */
-  onBatch: ((model: string, rows: number) => void) | undefined
+  /** Set by the server: called after each run of a model with its rows and how long, in ms, its oldest had waited. */
+  onBatch: ((model: string, rows: number, waited: number) => void) | undefined
 
   private constructor(private readonly options: ServedModelsOptions) {}
 
@@ -282,7 +282,7 @@ export class ServedModels {
   private async openModel(bytes: Uint8Array, name?: string, version?: string): Promise<ServedModel> {
     const model = await ServedModel.open(
       bytes,
-      { ...this.options, onBatch: (rows) => this.onBatch?.(model.name, rows) },
+      { ...this.options, onBatch: (rows, waited) => this.onBatch?.(model.name, rows, waited) },
       name,
       version,
     )

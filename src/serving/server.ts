@@ -80,7 +80,7 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
     ...(predictionLog && { predictionLog }),
     ...(logger && { logger }),
   })
-  models.onBatch = (model, rows) => metrics.batch(model, rows)
+  models.onBatch = (model, rows, waited) => metrics.batch(model, rows, waited / 1000)
   let draining = false
   const prefix = randomBytes(4).toString('hex')
   let requests = 0
