@@ -76,7 +76,7 @@ async function runMillrace(built: string, pattern: string): Promise<Run> {
   const quarantined = read<ValidationDocument>(said.report).rules.map(({ id, violations }) => [id, violations] as const)
   const { columns } = read<PlanDocument>(said.plan).plan
   const fitted = (name: string, step: string): unknown =>
-    columns.find((column) => column.name === name)?.steps.find((one) => one.name === step)?.fitted
+    columns.find((column) => column.name === name)?.steps.find((one) => one.transform === step)?.fitted[0]
   const numbers = NUMBERS.map((name) => {
     const { mean, stddev } = fitted(name, 'standard') as { mean: number; stddev: number }
     return [name, [mean, stddev]] as const
@@ -103,7 +103,7 @@ async function runPeer(name: string, files: readonly string[]): Promise<Run> {
   const { seconds, cold, start, ...facts } = JSON.parse(readFileSync(join(out, 'facts.json'), 'utf8')) as Facts & Sample
   const inside = { ...(seconds === undefined ? {} : { seconds }), ...(cold === undefined ? {} : { cold, start }) }
   return {
-    sample: { wall_s, cpu_s, peak_bytes, ...inside } as Sample,
+    sample: { wall_s, cpu_s, peak_bytes, ...inside },
     facts: { ...facts, features: join(out, 'features/split=*/*.parquet') },
   }
 }
