@@ -9,7 +9,7 @@ import { hostname } from 'node:os'
 import { dirname, join, resolve, sep } from 'node:path'
 import type { ArtifactRef, ArtifactStore } from './artifacts.js'
 import { MillraceError } from './errors.js'
-import { fileError, sha256File, syncFolder, type Digest } from './files.js'
+import { fileError, makeFolder, sha256File, syncFolder, type Digest } from './files.js'
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/
 const DAY = 24 * 3600 * 1000
@@ -36,7 +36,7 @@ export interface StoreOptions {
 export async function openArtifactStore(root: string, options: StoreOptions = {}): Promise<ArtifactStore> {
   try {
     if (options.readOnly === true) return new FolderStore(resolve(root), true)
-    await mkdir(join(root, 'sha256'), { recursive: true })
+    await makeFolder(join(root, 'sha256'))
     await mkdir(join(root, 'scratch'), { recursive: true })
     await clearScratch(join(root, 'scratch'))
     return new FolderStore(await realpath(root), false)
@@ -197,7 +197,9 @@ class FolderStore implements ArtifactStore {
   async #publish(temporary: string, target: string, digest: string): Promise<void> {
     const folder = dirname(target)
     if (!this.#folders.has(folder)) {
-      if ((await mkdir(folder, { recursive: true })) !== undefined) await syncFolder(dirname(folder))
+      await mkdir(folder, { recursive: true })
+      // also where it was there: who made it may have been killed before this
+      await syncFolder(dirname(folder))
       this.#folders.add(folder)
     }
     await rename(temporary, target)

@@ -44,7 +44,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string, 
   const folder = dirname(path)
   const temporary = join(folder, `.${basename(path).slice(0, 100)}.${randomBytes(6).toString('hex')}.tmp`)
   try {
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     const file = await open(temporary, 'wx', mode)
     try {
       await file.writeFile(bytes)
@@ -57,6 +57,21 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string, 
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined)
     throw fileError(error, 'write', path)
+  }
+}
+
+/**
+ * Makes a folder and the missing ones above it, and makes their names durable: what is later synced inside is lost with
+ * the folder's name where the power fails. Throws as node:fs does.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const full = resolve(path)
+  const first = await mkdir(full, { recursive: true })
+  if (first === undefined) return
+  const top = dirname(first)
+  for (let folder = dirname(full); contains(top, folder); folder = dirname(folder)) {
+    await syncFolder(folder)
+    if (folder === top) return
   }
 }
 

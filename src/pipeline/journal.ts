@@ -2,11 +2,11 @@
  * The one record of everything that happened: an append-only file of events. State, resume, cache and the run page are
  * folds over it. The file's format is in journal-format.ts.
  */
-import { mkdir, open, type FileHandle } from 'node:fs/promises'
+import { open, type FileHandle } from 'node:fs/promises'
 import { devNull } from 'node:os'
 import { dirname, join } from 'node:path'
 import { MillraceError, nearest } from '../core/errors.js'
-import { fileError, syncFolder } from '../core/files.js'
+import { fileError, makeFolder, syncFolder } from '../core/files.js'
 import type { RunEvent, StageCheckpoint, StageSucceeded } from './events.js'
 import { JournalIndex, type RunSummary } from './journal-index.js'
 import { HEADER, encodeEvent, scanLines } from './journal-format.js'
@@ -47,7 +47,7 @@ export async function openJournal(
   const write = options.write ?? false
   let file: FileHandle | undefined
   try {
-    if (write) await mkdir(home, { recursive: true })
+    if (write) await makeFolder(home)
     file = await open(path, write ? 'a+' : 'r').catch((error: unknown) => {
       if (write || options.orEmpty !== true || !isMissing(error)) throw error
       return open(devNull, 'r')

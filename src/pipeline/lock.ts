@@ -2,11 +2,11 @@
  * One writing run per home. The lock is SQLite's exclusive lock on `<home>/lock.db`, which the kernel gives back when
  * the process dies, however it dies; `lock.json` beside it only says who holds it.
  */
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { MillraceError } from '../core/errors.js'
-import { fileError, writeFileAtomic } from '../core/files.js'
+import { fileError, makeFolder, writeFileAtomic } from '../core/files.js'
 
 export interface LockHolder {
   readonly pid: number
@@ -30,7 +30,7 @@ const PATIENCE = 100
  */
 export async function lockHome(home: string, work: string, now: number): Promise<HomeLock> {
   try {
-    await mkdir(home, { recursive: true })
+    await makeFolder(home)
   } catch (error) {
     throw fileError(error, 'create the home', home)
   }

@@ -1,9 +1,10 @@
 /** Publish: the features as a partitioned table under data.output_path, for people and other tools. */
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PipelineConfig } from '../config/config.js'
 import type { TableDocument } from '../core/documents.js'
 import { MillraceError, nearest } from '../core/errors.js'
+import { makeFolder } from '../core/files.js'
 import { sha256Json } from '../core/json.js'
 import { col, type Named } from '../etl/expr.js'
 import { project, type Relation } from '../etl/relation.js'
@@ -42,7 +43,7 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
       const { relation, columns, partitionBy, keys, carries } = await layOut(context, table, plan)
 
       const output = folderOf(config)
-      await mkdir(output, { recursive: true })
+      await makeFolder(output)
       refuseOthers(output, await readManifest(output), config.pipeline_name)
       // named by content: the same table again lands in the same place and changes nothing
       const names = columns.map(({ name }) => name)
