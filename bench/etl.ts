@@ -16,7 +16,7 @@ import { compare, type Facts } from './etl/compare.js'
 import { jobFile, NUMBERS, pipelineFile, TEXTS } from './etl/job.js'
 import { type Cost, costOf } from './etl/process.js'
 import { writeTable } from './memory/table.js'
-import { ratioInterval } from './statistics.js'
+import { type RatioInterval, ratioInterval } from './statistics.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const FILES = 4
@@ -136,8 +136,8 @@ async function main(): Promise<void> {
         else found.theirs.push((await runPeer(name, files)).sample)
     samples[name] = found
   }
-  const ratios = Object.fromEntries(
-    Object.entries(samples).map(([name, found]) => {
+  const ratios: Readonly<Record<string, Readonly<Record<string, RatioInterval>>>> = Object.fromEntries(
+    Object.entries(samples).map(([name, found]): [string, Record<string, RatioInterval>] => {
       const of = (get: (sample: Sample) => number) => ratioInterval(found.ours.map(get), found.theirs.map(get))
       const each = { wall: of((s) => s.wall_s), cpu: of((s) => s.cpu_s), peak: of((s) => s.peak_bytes) }
       // a Spark process does the job twice: the whole of ours against the start and the first time, and the second alone
