@@ -296,9 +296,16 @@ export function kind(value: unknown): string {
   return typeof value === 'object' ? 'an object' : `a ${typeof value === 'string' ? 'text' : typeof value}`
 }
 
-function show(value: unknown): string {
+/** Lists and objects within others are not written out: they may be nested deeper than the stack. */
+export function show(value: unknown): string {
+  if (isNested(value)) return kind(value)
   return JSON.stringify(value) ?? 'nothing'
 }
+
+const isNested = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.values(value).some((inner) => typeof inner === 'object' && inner !== null)
 
 function shorten(text: string): string {
   return text.length > 80 ? `${text.slice(0, 77)}…` : text

@@ -248,6 +248,18 @@ describe('routes', () => {
     },
   )
 
+  it('answers a value or a shape that is nested deeper than the stack with a 400', async () => {
+    const { post } = await open()
+    const nested = '['.repeat(20_000) + ']'.repeat(20_000)
+    const answer = await post('/invocations', `[{"income":${nested}}]`)
+    expect([answer.status, answer.body]).toEqual([
+      400,
+      { error: expect.stringContaining('row 0: a list is not') as string },
+    ])
+    const tensor = `{"inputs":[{"name":"income","datatype":"FP64","shape":${nested},"data":[]}]}`
+    expect((await post('/v2/models/loan/infer', tensor)).status).toBe(400)
+  })
+
   it('refuses compressed bodies, and rows that do not fit into the queue', async () => {
     const { post } = await open({ maxQueue: 2 })
     expect((await post('/invocations', [row], { 'content-encoding': 'gzip' })).status).toBe(415)

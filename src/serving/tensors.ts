@@ -3,7 +3,7 @@ import { MillraceError } from '../core/errors.js'
 import type { ColumnType } from '../core/schema.js'
 import type { RecordBatch } from '../core/table.js'
 import type { ModelMetadata } from '../core/documents.js'
-import { isObject, kind, makeColumn, refuse, type RowReader, setCell, wrong } from './rows.js'
+import { isObject, kind, makeColumn, refuse, show, type RowReader, setCell, wrong } from './rows.js'
 
 const INTEGERS = ['INT8', 'INT16', 'INT32', 'INT64', 'UINT8', 'UINT16', 'UINT32', 'UINT64'] as const
 const FLOATS = ['FP16', 'FP32', 'FP64'] as const
@@ -99,7 +99,7 @@ function readTensor(input: unknown, index: number): Tensor {
     (dims.length === 1 || (dims.length === 2 && dims[1] === 1)) &&
     Number.isSafeInteger(dims[0]) &&
     (dims[0] as number) >= 0
-  if (!fits) throw shape(`tensor "${name}" has the shape ${JSON.stringify(dims)}; a column is [N] or [N,1]`)
+  if (!fits) throw shape(`tensor "${name}" has the shape ${show(dims)}; a column is [N] or [N,1]`)
   const rows = dims[0] as number
   if (data.length !== rows)
     throw shape(`tensor "${name}" has ${data.length} values for the shape ${JSON.stringify(dims)}`)
