@@ -1,0 +1,90 @@
+/**
+ * What a power failure may take: a run of the command is recorded by strace, and whenever it tells that a stage has
+ * succeeded, each artifact in the home must be durable by POSIX's letter: its bytes synced before its last name, and the
+ * names of it and of all folders that the run made above it synced after. Where there is no strace, it is skipped.
+ */
+import { spawnSync } from 'node:child_process'
+import { cp, mkdtemp, readFile, realpath, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const hasStrace = spawnSync('strace', ['-V']).status === 0
+
+interface Operation {
+  readonly call: string
+  readonly text: string
+}
+
+/** Finished calls that did not fail, in the order in which they ended. */
+function operations(trace: string): Operation[] {
+  const begun = new Map<string, string>()
+  return trace.split('\n').flatMap((line) => {
+    const [, thread = '', rest = ''] = /^(\d+)\s+(.*)$/.exec(line) ?? []
+    if (rest.endsWith('<unfinished ...>')) {
+      begun.set(thread, rest.slice(0, -'<unfinished ...>'.length))
+      return []
+    }
+    const text = rest.replace(/^<\.\.\. \w+ resumed>/, () => begun.get(thread) ?? '')
+    const call = /^(\w+)\(/.exec(text)?.[1]
+    return call === undefined || / = -1 E/.test(text) ? [] : [{ call, text }]
+  })
+}
+
+/** Faults by name, and how many successes and artifacts were looked at. */
+function judge(trace: string, home: string): { faults: string[]; successes: number; artifacts: number } {
+  const synced = new Set<string>()
+  const unnamed = new Set<string>()
+  const artifacts = new Set<string>()
+  const faults = new Set<string>()
+  let successes = 0
+  for (const { call, text } of operations(trace)) {
+    const paths = [...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, path = '']) => resolve(path))
+    const [from = '', to = ''] = paths
+    if (call === 'fsync' || call === 'fdatasync') {
+      const path = /<([^>]*)>/.exec(text)?.[1] ?? ''
+      synced.add(path)
+      for (const name of unnamed) if (dirname(name) === path) unnamed.delete(name)
+    } else if (call === 'mkdir') unnamed.add(from)
+    else if (call.startsWith('rename') && to.startsWith(join(home, 'artifacts', 'sha256'))) {
+      if (!synced.has(from)) faults.add(`${to}: named before its bytes were synced`)
+      unnamed.add(to)
+      artifacts.add(to)
+    } else if (call === 'write' && /^write\(1<[^>]*>, "\{\\"type\\":\\"stage-succeeded/.test(text)) {
+      // by how it begins: the compiler that tsx starts has source code pass over its own descriptor 1
+      successes++
+      if (!synced.has(join(home, 'journal'))) faults.add('a success was told before the journal was synced')
+      for (const artifact of artifacts)
+        for (let part = artifact; part !== dirname(part); part = dirname(part))
+          if (unnamed.has(part)) faults.add(`${part}: its name was not synced when a success was told`)
+    }
+  }
+  return { faults: [...faults], successes, artifacts: artifacts.size }
+}
+
+test.skipIf(!hasStrace)('what a run has told is durable (skipped without strace)', async () => {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'millrace-durable-')))
+  try {
+    await cp(join(ROOT, 'examples/churn'), folder, {
+      recursive: true,
+      filter: (source) => !/[\\/](\.millrace|output)([\\/]|$)/.test(source),
+    })
+    const [log, home] = [join(folder, 'trace'), join(folder, 'new/home')]
+    const calls = 'trace=write,fsync,fdatasync,mkdir,rename,renameat,renameat2'
+    const main = [join(ROOT, 'src/cli/main.ts'), 'run', join(folder, 'pipeline.yaml'), '--json', '--home', home]
+    const run = spawnSync(
+      'strace',
+      ['-f', '-y', '-s', '4096', '-e', calls, '-o', log, process.execPath, '--import', 'tsx', ...main],
+      { cwd: ROOT, encoding: 'utf8', maxBuffer: 2 ** 28 },
+    )
+    expect(run.status, run.stderr).toBe(0)
+    const { faults, successes, artifacts } = judge(await readFile(log, 'utf8'), home)
+    expect(successes).toBeGreaterThan(7)
+    expect(artifacts).toBeGreaterThan(20)
+    expect(faults).toEqual([])
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
