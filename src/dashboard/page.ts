@@ -1,6 +1,6 @@
 /** The shell of a page: head with content security policy, bar with sections, theme switch, footer. */
 import { createHash } from 'node:crypto'
-import { markup, shorten, trusted, type Content, type Markup } from './html.js'
+import { markup, shorten, trusted, type Content, type Markup } from '../core/html.js'
 import { SCRIPT, STYLE } from './style.js'
 
 export interface Section {

@@ -1,5 +1,5 @@
 /** The page that ends every run: one self-contained HTML file that a person would show to a colleague. */
-import { markup } from './html.js'
+import { markup } from '../core/html.js'
 import { name, page, type Section } from './page.js'
 import type { RunPageData } from './run-page-data.js'
 import { columnsSection, dataSection } from './sections/data.js'

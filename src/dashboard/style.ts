@@ -1,6 +1,6 @@
 /** The style sheet of every page, and the script: theme switch, table sorting, copy buttons. Nothing else is scripted. */
 import { CHART_CSS } from './charts/svg.js'
-import { PALETTE_CSS } from './palette.js'
+import { PALETTE_CSS } from '../core/palette.js'
 
 export const STYLE = `${PALETTE_CSS}
 *{box-sizing:border-box}

@@ -1,7 +1,7 @@
 /** Small pictures and tables of text for a terminal. Pure: text in, text out; colours only where the caller asks. */
 import { compact } from './charts/axis.js'
 import { count, duration, fixed, number } from './format.js'
-import { visible } from './html.js'
+import { visible } from '../core/html.js'
 
 const BLOCKS = '▁▂▃▄▅▆▇█'
 const EIGHTHS = ' ▏▎▍▌▋▊▉'

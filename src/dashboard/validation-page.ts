@@ -1,7 +1,7 @@
 /** The validation report as a page of its own: what the rules said and what stands in the columns. */
 import type { RuleResult, ValidationDocument } from '../core/documents.js'
 import { count, moment } from './format.js'
-import { type Content, markup } from './html.js'
+import { type Content, markup } from '../core/html.js'
 import { name, page, type Section } from './page.js'
 import { columnsSection } from './sections/data.js'
 import { rules } from './sections/rules.js'

@@ -1,6 +1,6 @@
 /** Scales, ticks and axes. A scale maps data to pixels; ticks are round numbers inside the domain. */
 import { number } from '../format.js'
-import { markup, type Content } from '../html.js'
+import { markup, type Content } from '../../core/html.js'
 import { at } from './svg.js'
 
 export interface Scale {

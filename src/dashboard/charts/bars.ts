@@ -1,6 +1,6 @@
 /** Histograms and bars: small ones for tables, a full one with axes. */
 import { count, number } from '../format.js'
-import { markup, shorten, type Markup } from '../html.js'
+import { markup, shorten, type Markup } from '../../core/html.js'
 import { axisNames, gutter, linear, xAxis, yAxis } from './axis.js'
 import { at, svg } from './svg.js'
 

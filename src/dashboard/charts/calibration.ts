@@ -1,6 +1,6 @@
 /** Reliability diagram: what was predicted against what happened, with the rows behind each point. */
 import { count, number, percent } from '../format.js'
-import { markup, type Markup } from '../html.js'
+import { markup, type Markup } from '../../core/html.js'
 import { UNIT, unitSquare } from './curve.js'
 import { axisNames, xAxis, yAxis } from './axis.js'
 import { at, path, svg } from './svg.js'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { golden } from '../../../test/golden.js'
 import { goodRun, regressionRun, stages, telco } from '../../../test/dashboard/fixture.js'
-import type { Markup } from '../html.js'
+import type { Markup } from '../../core/html.js'
 import { sparkHistogram, sparkValues, histogram } from './bars.js'
 import { calibrationChart } from './calibration.js'
 import { costChart } from './cost.js'

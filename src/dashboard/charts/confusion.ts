@@ -1,6 +1,6 @@
 /** Confusion matrix: rows are the true classes, columns the predicted ones; shade is the share of the row. */
 import { count, percent } from '../format.js'
-import { markup, shorten, type Content, type Markup } from '../html.js'
+import { markup, shorten, type Content, type Markup } from '../../core/html.js'
 import { at, svg } from './svg.js'
 
 export interface ConfusionData {

@@ -1,6 +1,6 @@
 /** Mean cost of a row over all thresholds, with the chosen one and what constant answers cost. */
 import { number } from '../format.js'
-import { markup, type Markup } from '../html.js'
+import { markup, type Markup } from '../../core/html.js'
 import { axisNames, gutter, linear, log, xAxis, yAxis } from './axis.js'
 import { at, path, svg } from './svg.js'
 

@@ -1,6 +1,6 @@
 /** Curves on the unit square: receiver operating characteristic, precision against recall. */
 import { number } from '../format.js'
-import { markup, type Content, type Markup } from '../html.js'
+import { markup, type Content, type Markup } from '../../core/html.js'
 import { axisNames, linear, xAxis, yAxis } from './axis.js'
 import { at, path, svg } from './svg.js'
 

@@ -1,6 +1,6 @@
 /** The pipeline as a graph, left to right: a stage stands one column after the last stage that it waits for. */
 import { duration } from '../format.js'
-import { markup, shorten, type Markup } from '../html.js'
+import { markup, shorten, type Markup } from '../../core/html.js'
 import { STATUS_FILL, STATUS_WORD, type StageStatus } from './status.js'
 import { at, svg } from './svg.js'
 

@@ -1,6 +1,6 @@
 /** Estimates with their intervals, one row each, on a common axis. */
 import { number, score } from '../format.js'
-import { markup, shorten, type Markup } from '../html.js'
+import { markup, shorten, type Markup } from '../../core/html.js'
 import { linear, xAxis } from './axis.js'
 import { at, path, svg } from './svg.js'
 

@@ -1,6 +1,6 @@
 /** When each stage ran: one bar a stage on a common clock. */
 import { duration } from '../format.js'
-import { markup, shorten, type Markup } from '../html.js'
+import { markup, shorten, type Markup } from '../../core/html.js'
 import { linear } from './axis.js'
 import { STATUS_FILL, STATUS_WORD, type StageStatus } from './status.js'
 import { at, svg } from './svg.js'

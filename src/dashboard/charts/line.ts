@@ -1,6 +1,6 @@
 /** Lines over a common x: loss curves, metrics, the learning rate. */
 import { number } from '../format.js'
-import { markup, shorten, type Markup } from '../html.js'
+import { markup, shorten, type Markup } from '../../core/html.js'
 import { axisNames, gutter, linear, log, xAxis, yAxis } from './axis.js'
 import { at, path, svg } from './svg.js'
 

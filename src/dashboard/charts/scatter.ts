@@ -1,6 +1,6 @@
 /** Predicted against actual, for regression. */
 import { number } from '../format.js'
-import { markup, type Markup } from '../html.js'
+import { markup, type Markup } from '../../core/html.js'
 import { axisNames, gutter, linear, xAxis, yAxis } from './axis.js'
 import { UNIT } from './curve.js'
 import { at, svg } from './svg.js'

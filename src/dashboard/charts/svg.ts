@@ -1,6 +1,6 @@
 /** What all charts share: the SVG element with its text alternative, the style of marks, path data. */
-import { markup, type Content, type Markup } from '../html.js'
-import { PALETTE_CSS } from '../palette.js'
+import { markup, type Content, type Markup } from '../../core/html.js'
+import { PALETTE_CSS } from '../../core/palette.js'
 
 /** Coordinates with at most two decimals: small files, the same bytes everywhere. */
 export function at(value: number): string {

@@ -2,7 +2,7 @@
 import type { ColumnProfile, ValidationDocument } from '../../core/documents.js'
 import { sparkHistogram, sparkValues } from '../charts/bars.js'
 import { bytes, count, microseconds, number, percent } from '../format.js'
-import { markup, shorten, type Content } from '../html.js'
+import { markup, shorten, type Content } from '../../core/html.js'
 import { name, table, type Section } from '../page.js'
 import type { RunPageData } from '../run-page-data.js'
 import { rules } from './rules.js'

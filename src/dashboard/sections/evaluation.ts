@@ -9,7 +9,7 @@ import { dotWhiskerChart } from '../charts/dot-whisker.js'
 import { histogram } from '../charts/bars.js'
 import { scatterChart } from '../charts/scatter.js'
 import { count, number, percent, score } from '../format.js'
-import { markup, type Content } from '../html.js'
+import { markup, type Content } from '../../core/html.js'
 import { figure, name, table, type Section } from '../page.js'
 import { inReadingOrder, metricName } from './metrics.js'
 

@@ -1,7 +1,7 @@
 /** Features: what became of each column, and how rows were split. */
 import type { FeaturesDocument, WindowDocument } from '../../core/documents.js'
 import { count, percent } from '../format.js'
-import { markup, type Content } from '../html.js'
+import { markup, type Content } from '../../core/html.js'
 import { name, table, type Section } from '../page.js'
 
 type FeatureColumn = FeaturesDocument['columns'][number]

@@ -1,7 +1,7 @@
 /** The top of the run page: what came of the run, in one sentence and three numbers. */
 import type { Score } from '../../core/documents.js'
 import { count, duration, moment, score as scoreText } from '../format.js'
-import { markup, type Content } from '../html.js'
+import { markup, type Content } from '../../core/html.js'
 import { name, prose } from '../page.js'
 import type { RunPageData } from '../run-page-data.js'
 import { metricName } from './metrics.js'

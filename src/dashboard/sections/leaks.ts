@@ -1,7 +1,7 @@
 /** Leaks: every check with what it measured beside its limit, and what the file allows. */
 import type { LeakCheck, LeakDocument, LeakFinding } from '../../core/documents.js'
 import { count } from '../format.js'
-import { markup, type Content } from '../html.js'
+import { markup, type Content } from '../../core/html.js'
 import { name, table, type Section } from '../page.js'
 
 const QUESTIONS: Readonly<Record<LeakCheck, string>> = {

@@ -1,6 +1,6 @@
 /** The registered model and the lines to copy: predict, serve, ask. */
 import { bytes } from '../format.js'
-import { markup } from '../html.js'
+import { markup } from '../../core/html.js'
 import { command, name, type Section } from '../page.js'
 import type { RunPageData } from '../run-page-data.js'
 

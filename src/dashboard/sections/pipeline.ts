@@ -3,7 +3,7 @@ import { dagChart } from '../charts/dag.js'
 import { ganttChart } from '../charts/gantt.js'
 import { STATUS_WORD, type StageStatus } from '../charts/status.js'
 import { count, duration } from '../format.js'
-import { markup } from '../html.js'
+import { markup } from '../../core/html.js'
 import { figure, name, table, type Section } from '../page.js'
 import type { RunPageData } from '../run-page-data.js'
 

@@ -1,6 +1,6 @@
 /** Where it all came from: lineage, versions, digests, and the whole configuration. */
 import { count } from '../format.js'
-import { markup, type Content } from '../html.js'
+import { markup, type Content } from '../../core/html.js'
 import { name, type Section } from '../page.js'
 import type { RunPageData } from '../run-page-data.js'
 

@@ -1,7 +1,7 @@
 /** Validation rules: which held, what broke the others, where the rows that were taken out lie. */
 import type { RuleResult, ValidationDocument } from '../../core/documents.js'
 import { count, percent } from '../format.js'
-import { markup, type Content } from '../html.js'
+import { markup, type Content } from '../../core/html.js'
 import { name, table, type Column } from '../page.js'
 
 /** Of more rules than this, those that hold are folded away: a wide table has one for each column. */

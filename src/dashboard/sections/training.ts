@@ -3,7 +3,7 @@ import type { EpochRecord, TrainingDocument } from '../../core/documents.js'
 import { isSmallerBetter } from '../../core/metrics.js'
 import { lineChart } from '../charts/line.js'
 import { count, number } from '../format.js'
-import { markup, type Content } from '../html.js'
+import { markup, type Content } from '../../core/html.js'
 import { figure, name, table, type Section } from '../page.js'
 import { metricName } from './metrics.js'
 

@@ -10,7 +10,7 @@ export class Markup {
 
 export type Content = Markup | string | number | false | null | undefined | readonly Content[]
 
-/** Markup that this room wrote itself (style sheet, script). Never call it with text from outside. */
+/** Markup that the program wrote itself (style sheet, script). Never call it with text from outside. */
 export function trusted(text: string): Markup {
   return new Markup(text)
 }
