@@ -6,7 +6,7 @@ import type { ServedModels } from './models.js'
 import type { RecordBatch } from '../core/table.js'
 import type { ServedModel } from './served-model.js'
 import { datatypeOf, type InferRequest, outputTensors, readInferRequest } from './tensors.js'
-import { PREDICTIONS } from './torchserve.js'
+import { health, modelList, PREDICTIONS } from './torchserve.js'
 
 export interface RouteContext {
   readonly models: ServedModels
@@ -43,14 +43,14 @@ export function addRoutes(app: FastifyInstance, context: RouteContext): void {
   }
   route('GET', '/v2/health/live', () => ({ live: true }))
   route('GET', '/v2/health/ready', ready)
-  // what MLflow and load balancers ask
-  for (const url of ['/ping', '/health'])
-    route('GET', url, (_, reply) =>
-      reply
-        .code(context.ready() ? 200 : 503)
-        .type('text/plain; charset=utf-8')
-        .send(context.ready() ? 'OK\n' : 'stopping\n'),
-    )
+  // what TorchServe, MLflow and load balancers ask
+  route('GET', '/ping', (_, reply) => reply.code(context.ready() ? 200 : 503).send(health(context.ready())))
+  route('GET', '/health', (_, reply) =>
+    reply
+      .code(context.ready() ? 200 : 503)
+      .type('text/plain; charset=utf-8')
+      .send(context.ready() ? 'OK\n' : 'stopping\n'),
+  )
   route('GET', '/version', (_, reply) => reply.type('text/plain; charset=utf-8').send(context.version))
   route('GET', '/v2', () => ({ name: 'millrace', version: context.version, extensions: [] }))
   route('GET', '/metrics', async (request, reply) => {
@@ -103,12 +103,14 @@ export function addRoutes(app: FastifyInstance, context: RouteContext): void {
       return model ? answering.answer(request, reply, model, version !== undefined, PREDICTIONS) : reply
     })
 
+  route('GET', '/models', () => modelList(models))
+
   const unknown = metrics.route('unknown')
   app.setNotFoundHandler((request, reply) => {
     unknown.observe(404, reply.elapsedTime / 1000)
     const path = request.url.split('?', 1)[0]
     return reply.code(404).send({
-      error: `there is no ${request.method} ${path}; predictions: POST /invocations or /v2/models/NAME/infer`,
+      error: `there is no ${request.method} ${path}; predictions: POST /invocations, /v2/models/NAME/infer or /predictions/NAME`,
     })
   })
 }

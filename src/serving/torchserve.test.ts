@@ -13,7 +13,7 @@ it('answers TorchServe’s clients: an object for a row, a list for rows, with t
   const file = join(folder, 'loan.onnx')
   await writeFile(file, loanModel())
   const models = await ServedModels.open({ sources: [file] })
-  const { app } = buildServer({ models, version: '9', token: 'sesame' })
+  const { app, drain } = buildServer({ models, version: '9', token: 'sesame' })
   const post = async (url: string, body: unknown, token = 'sesame') => {
     const headers = { authorization: `Bearer ${token}` }
     const answer = await app.inject({ method: 'POST', url, headers, payload: JSON.stringify(body) })
@@ -28,6 +28,18 @@ it('answers TorchServe’s clients: an object for a row, a list for rows, with t
   expect((await post('/predictions/lone', row))[0]).toBe(404)
   expect((await post('/predictions/loan', { ...row, income: 'x' }))[0]).toBe(400)
   expect((await post('/predictions/loan', row, 'open'))[0]).toBe(401)
+  const get = async (url: string) => {
+    const answer = await app.inject({ url, headers: { authorization: 'Bearer sesame' } })
+    return [answer.statusCode, answer.json<unknown>()]
+  }
+  expect(await get('/ping')).toEqual([200, { status: 'Healthy' }])
+  expect(await get('/models')).toEqual([200, { models: [{ modelName: 'loan', modelUrl: 'loan.onnx' }] }])
+  expect(await get('/prediction/loan')).toEqual([
+    404,
+    { error: expect.stringContaining('/predictions/NAME') as string },
+  ])
+  drain()
+  expect(await get('/ping')).toEqual([503, { status: 'Unhealthy' }])
   await app.close()
   await models.close()
   await rm(folder, { recursive: true })

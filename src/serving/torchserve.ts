@@ -1,6 +1,8 @@
 /** TorchServe's inference API: the bodies that its clients send, and answers in its shape. */
+import { basename } from 'node:path'
 import type { RecordBatch } from '../core/table.js'
 import type { Protocol } from './answering.js'
+import { isModelUri, type ServedModels } from './models.js'
 import { isObject } from './rows.js'
 
 interface TorchServeRequest {
@@ -27,3 +29,18 @@ export const PREDICTIONS: Protocol<TorchServeRequest> = {
     return single ? text.slice('{"predictions":['.length, -']}'.length) : text.slice('{"predictions":'.length, -1)
   },
 }
+
+/** `GET /models` of its management API: what is served, and from where; of a file only its name, not where it lies. */
+export function modelList(models: ServedModels): object {
+  const served = models.list().filter(({ role }) => role === 'served')
+  const first = models.names.flatMap((name) => served.find((model) => model.name === name) ?? [])
+  return {
+    models: first.map(({ name, source }) => ({
+      modelName: name,
+      modelUrl: isModelUri(source) ? source : basename(source),
+    })),
+  }
+}
+
+/** `GET /ping`: a load balancer looks at the status, TorchServe's clients at the text. */
+export const health = (ready: boolean): object => ({ status: ready ? 'Healthy' : 'Unhealthy' })
