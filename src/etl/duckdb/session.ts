@@ -61,6 +61,8 @@ export async function openSession(options: DuckDbOptions): Promise<Session> {
     // what is freed goes back to the system: else up to 128 MB a thread stay with the process
     `SET GLOBAL allocator_flush_threshold = '8MB'`,
     `SET GLOBAL allocator_bulk_deallocation_flush_threshold = '32MB'`,
+    // files are in the system's cache already: a second copy would fill the memory limit between queries
+    `SET GLOBAL enable_external_file_cache = false`,
     `SET GLOBAL temp_directory = ${textLiteral(tempFolder)}`,
     ...(options.memoryLimit === undefined ? [] : [`SET GLOBAL memory_limit = ${textLiteral(options.memoryLimit)}`]),
   ]
