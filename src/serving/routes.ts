@@ -1,9 +1,11 @@
 /** The routes of a prediction server: Open Inference Protocol v2, MLflow's model scoring, health, metrics. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Answering, Protocol } from './answering.js'
+import { docsPage, sendPage } from './docs-page.js'
 import type { RouteStats, ServerMetrics } from './metrics.js'
 import type { ServedModels } from './models.js'
 import type { RecordBatch } from '../core/table.js'
+import { openApi } from './openapi.js'
 import type { ServedModel } from './served-model.js'
 import { datatypeOf, type InferRequest, outputTensors, readInferRequest } from './tensors.js'
 import { health, modelList, PREDICTIONS } from './torchserve.js'
@@ -14,12 +16,17 @@ export interface RouteContext {
   readonly answering: Answering
   /** Millrace's own, for /version and /v2. */
   readonly version: string
+  /** Requests need a token. */
+  readonly guarded: boolean
   /** False once the server drains. */
   ready(): boolean
 }
 
 /** Routes that answer without a token, so that an orchestrator can ask. */
 export const OPEN_ROUTES: readonly string[] = ['/ping', '/health', '/v2/health/live', '/v2/health/ready']
+
+/** Its page asks for the token where there is one. */
+export const DOCS = '/docs'
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown
 interface ModelParams {
@@ -105,14 +112,22 @@ export function addRoutes(app: FastifyInstance, context: RouteContext): void {
 
   route('GET', '/models', () => modelList(models))
 
+  route('GET', '/openapi.json', () => openApi(context))
+  route('GET', DOCS, (request, reply) => sendPage(reply, docsPage(context, baseOf(request))))
+
   const unknown = metrics.route('unknown')
   app.setNotFoundHandler((request, reply) => {
     unknown.observe(404, reply.elapsedTime / 1000)
     const path = request.url.split('?', 1)[0]
     return reply.code(404).send({
-      error: `there is no ${request.method} ${path}; predictions: POST /invocations, /v2/models/NAME/infer or /predictions/NAME`,
+      error: `there is no ${request.method} ${path}; predictions: POST /invocations, /v2/models/NAME/infer or /predictions/NAME; all: GET /docs`,
     })
   })
+}
+
+/** Where the client reached the server. A Host of other letters comes from no client that its user would copy from. */
+function baseOf({ protocol, headers: { host = '' } }: FastifyRequest): string {
+  return `${protocol}://${/^[\w.:[\]-]+$/.test(host) ? host : 'localhost:8080'}`
 }
 
 function observe(stats: RouteStats) {

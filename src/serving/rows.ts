@@ -29,7 +29,8 @@ export class RowReader {
   /** Names that every object inherits: only an own property counts for them. */
   private readonly inherited: boolean
   readonly maxRows: number
-  private readonly ignoreUnknown: boolean
+  /** Columns that the model does not know are left out instead of refused. */
+  readonly ignoreUnknown: boolean
   private readonly leftOut: ReadonlySet<string>
   private readonly windows: ReadonlyMap<string, WindowDocument>
 

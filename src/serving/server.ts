@@ -11,7 +11,8 @@ import { addHostCheck, isLoopback } from './host-check.js'
 import { ServerMetrics } from './metrics.js'
 import type { ServedModels, ServerLog } from './models.js'
 import type { PredictionLog } from './prediction-log.js'
-import { addRoutes, OPEN_ROUTES } from './routes.js'
+import { lockedPage, sendPage } from './docs-page.js'
+import { addRoutes, DOCS, OPEN_ROUTES } from './routes.js'
 import { Shadows } from './shadow.js'
 import { TrafficMetrics } from './traffic-metrics.js'
 
@@ -145,7 +146,14 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
     return reply.code(status).send({ error: message })
   })
   admission.addHooks(app)
-  addRoutes(app, { models, metrics, answering, version: options.version, ready: () => !draining })
+  addRoutes(app, {
+    models,
+    metrics,
+    answering,
+    version: options.version,
+    guarded: token !== undefined,
+    ready: () => !draining,
+  })
   return { app, drain: () => void (draining = true) }
 }
 
@@ -224,9 +232,9 @@ function addToken(app: FastifyInstance, token: string): void {
   app.addHook('onRequest', (request, reply, done) => {
     const given = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
     if (timingSafeEqual(digest(given), wanted) || OPEN_ROUTES.includes(request.routeOptions.url ?? '')) return done()
-    reply
-      .code(401)
-      .header('www-authenticate', 'Bearer realm="millrace"')
-      .send({ error: 'the request needs the header Authorization: Bearer TOKEN with the server’s token' })
+    reply.code(401).header('www-authenticate', 'Bearer realm="millrace"')
+    if (request.routeOptions.url === DOCS && (request.headers.accept ?? '').includes('text/html'))
+      return void sendPage(reply, lockedPage())
+    reply.send({ error: 'the request needs the header Authorization: Bearer TOKEN with the server’s token' })
   })
 }

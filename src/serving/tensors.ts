@@ -9,7 +9,7 @@ const INTEGERS = ['INT8', 'INT16', 'INT32', 'INT64', 'UINT8', 'UINT16', 'UINT32'
 const FLOATS = ['FP16', 'FP32', 'FP64'] as const
 
 /** Which tensors may carry a column; the first is the one that model metadata names. */
-const DATATYPES: Readonly<Record<ColumnType, readonly string[]>> = {
+export const DATATYPES: Readonly<Record<ColumnType, readonly string[]>> = {
   number: ['FP64', ...FLOATS, ...INTEGERS],
   integer: ['INT64', ...INTEGERS, ...FLOATS],
   boolean: ['BOOL', ...INTEGERS],
