@@ -137,3 +137,14 @@ it('answers 503 to what has waited too long, and says so', async () => {
   expect(late.text).toMatch(/\r\nretry-after: 1\r\n/)
   expect(await metrics()).toContain('millrace_rejected_total{reason="late"} 1')
 })
+
+it('gives back the places of requests that waited behind another on a connection that closed', async () => {
+  // the first waits for its run, the others for its answer: node:http tells only the first's response of the end
+  const { port, metrics } = await start({ maxActive: 4 }, { maxWait: 300 })
+  const client = new Client(port, REQUEST.repeat(4))
+  await expect.poll(metrics, { timeout: 5_000 }).toContain('millrace_active_requests 4\n')
+  client.socket.destroy()
+  await expect.poll(metrics, { timeout: 5_000 }).toContain('millrace_active_requests 0\n')
+  const next = await new Client(port, REQUEST).until(({ text }) => text.length > 0)
+  expect(next.status).toBe(200)
+})

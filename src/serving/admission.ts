@@ -4,6 +4,7 @@
  * when their headers are there: before routing, before the body is read, with an answer that is ready-made.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { Counter, Gauge, type Registry } from 'prom-client'
 
@@ -20,9 +21,6 @@ export type Reason = 'active' | 'queue' | 'late' | 'rows' | 'body' | 'connection
 /** A body that was not read ends its connection if it is longer: reading it to its end would cost more. */
 const UNREAD_BODY = 65_536
 const JSON_TYPE = 'application/json; charset=utf-8'
-/** On the response of a request that is counted among the active ones. */
-const COUNTED = Symbol('counted')
-type Counted = ServerResponse & { [COUNTED]?: boolean }
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 export class Admission {
@@ -34,18 +32,15 @@ export class Admission {
   /** Names and values in turn: node:http writes such a list without looking at each. */
   private readonly headers: readonly string[]
 
-  /** Called on a response by its events; one function for all of them. */
-  private readonly release: (this: Counted) => void
+  /**
+   * By connection the responses that are counted. Not by the responses' own events: one that waits behind another
+   * (pipelining) has none where the connection closes.
+   */
+  private readonly open = new WeakMap<Socket, Set<ServerResponse>>()
 
   constructor({ maxActive = 256, maxConnections = 10_000 }: AdmissionOptions = {}) {
     this.maxActive = maxActive
     this.maxConnections = maxConnections
-    const ended = (): void => void this.active--
-    this.release = function () {
-      if (this[COUNTED] !== true) return
-      this[COUNTED] = false
-      ended()
-    }
     const why = `${maxActive} requests are being answered, the most that are at once; send it again later`
     this.body = JSON.stringify({ error: `MR_SERVER_BUSY: ${why}` })
     this.headers = [
@@ -74,14 +69,11 @@ export class Admission {
         this.reject('active')
         return void reply.code(429).header('retry-after', '1').type(JSON_TYPE).send(this.body)
       }
-      this.active++
-      ;(reply.raw as Counted)[COUNTED] = true
-      // where the client has gone there is no onResponse
-      reply.raw.once('close', this.release)
+      this.count(request.raw.socket, reply.raw)
       done()
     })
-    app.addHook('onResponse', (_, reply, done) => {
-      this.release.call(reply.raw)
+    app.addHook('onResponse', (request, reply, done) => {
+      if (this.open.get(request.raw.socket)?.delete(reply.raw)) this.active--
       done()
     })
   }
@@ -99,6 +91,23 @@ export class Admission {
     const gauge = (name: string, help: string, value: number): void => new Gauge({ name, help, registers }).set(value)
     gauge('millrace_active_requests', 'Requests for predictions that are read and not answered yet.', this.active)
     gauge('millrace_active_requests_max', 'The most of them; more are turned away.', this.maxActive)
+  }
+
+  private count(socket: Socket, response: ServerResponse): void {
+    let open = this.open.get(socket)
+    if (!open) {
+      const counted = (open = new Set<ServerResponse>())
+      this.open.set(socket, counted)
+      // where the client has gone there is no onResponse
+      socket.once('close', () => {
+        this.active -= counted.size
+        counted.clear()
+      })
+    }
+    // nothing would take it off again
+    if (socket.closed) return
+    open.add(response)
+    this.active++
   }
 
   private turnAway(request: IncomingMessage, response: ServerResponse): void {
