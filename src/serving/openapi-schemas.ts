@@ -120,7 +120,8 @@ export function schemasOf(model: ServedModel, ref: (kind: string) => JsonSchema)
 
   const number = { type: ['number', 'null'], description: 'null where the model gives no finite number' }
   const label = task.kind === 'regression' ? number : { type: 'string', enum: [...task.classes] }
-  const probabilities = task.kind === 'regression' ? [] : task.classes.map((name) => [`probability_${name}`, number])
+  const probabilities: readonly (readonly [string, JsonSchema])[] =
+    task.kind === 'regression' ? [] : task.classes.map((name) => [`probability_${name}`, number] as const)
   const output = ({ name, datatype }: (typeof outputs)[number]): JsonSchema =>
     object({
       name: { const: name },
@@ -134,7 +135,7 @@ export function schemasOf(model: ServedModel, ref: (kind: string) => JsonSchema)
     predictions: { anyOf: [ref('row'), ...wrapped, ...invocations] },
     infer: object({ id: string, inputs: list({ anyOf: inputs.map(tensor) }), outputs: list(asked) }, ['inputs']),
     prediction:
-      task.kind === 'regression' ? number : object(Object.fromEntries([['prediction', label], ...probabilities])),
+      task.kind === 'regression' ? number : object({ prediction: label, ...Object.fromEntries(probabilities) }),
     invocationsAnswer: object({ predictions: list(ref('prediction')) }),
     predictionsAnswer: { anyOf: [ref('prediction'), list(ref('prediction'))] },
     inferAnswer: object(

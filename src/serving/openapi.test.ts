@@ -34,7 +34,8 @@ async function serve(files: readonly LoanOptions[], token?: string) {
     await models.close()
   })
   const headers = { authorization: `Bearer ${token}` }
-  const document = async () => (await app.inject({ url: '/openapi.json', headers })).json<OpenApiDocument>()
+  const document = async () =>
+    (await app.inject({ method: 'GET', url: '/openapi.json', headers })).json<OpenApiDocument>()
   return { app, headers, document }
 }
 
