@@ -5,6 +5,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RecordBatch } from '../core/table.js'
 import { answerTo } from './answers.js'
+import type { BinaryAnswer } from './binary-tensors.js'
 import type { ServedModels, ServerLog } from './models.js'
 import type { PredictionLog } from './prediction-log.js'
 import type { Predictions } from './predictor.js'
@@ -26,11 +27,11 @@ export interface AnsweringOptions {
 /** How a protocol reads its rows and writes its answer. */
 export interface Protocol<Read extends { readonly batch: RecordBatch }> {
   readonly read: (model: ServedModel, body: unknown) => Read
-  readonly write: (model: ServedModel, predictions: Predictions, read: Read) => string
+  readonly write: (model: ServedModel, predictions: Predictions, read: Read) => string | BinaryAnswer
 }
 
 interface Made {
-  readonly text: string
+  readonly answer: string | BinaryAnswer
   readonly batch: RecordBatch
   readonly predictions: Predictions
 }
@@ -70,7 +71,10 @@ export class Answering {
         }
       }
       if (!named) this.shadow(request, reply, model, main.name, made, protocol)
-      reply.header('content-type', JSON_TYPE).header('millrace-model-version', model.versionHeader).send(made.text)
+      reply.header('millrace-model-version', model.versionHeader)
+      const { answer } = made
+      if (typeof answer === 'string') reply.header('content-type', JSON_TYPE).send(answer)
+      else reply.headers(answer.headers).send(answer.body)
       this.options.predictionLog?.add(model, request.id, made.batch, made.predictions)
       return reply
     } finally {
@@ -102,9 +106,9 @@ export class Answering {
     try {
       const rows = read(model, body)
       const predictions = await model.batcher.predict(rows.batch)
-      const text = write(model, predictions, rows)
+      const answer = write(model, predictions, rows)
       metrics.answered(model, 'ok', (performance.now() - start) / 1000)
-      return { text, batch: rows.batch, predictions }
+      return { answer, batch: rows.batch, predictions }
     } catch (error) {
       metrics.answered(model, answerTo(error, 0).fault ? 'error' : 'refused', (performance.now() - start) / 1000)
       throw error

@@ -1,7 +1,8 @@
-/** Predictions to JSON text, written by hand: a general serializer is a quarter of a request's time here. */
+/** Predictions to an answer. Its JSON is written by hand: a general serializer is a quarter of a request's time here. */
 import type { ModelMetadata } from '../core/documents.js'
 import type { Predictions } from './predictor.js'
-import { outputTensors } from './tensors.js'
+import { type BinaryAnswer, binaryAnswer, writeElements } from './binary-tensors.js'
+import { type AskedOutput, outputTensors } from './tensors.js'
 
 /** JSON has no NaN or Infinity: a model that gives one answers null. */
 function number(value: number): string {
@@ -48,18 +49,36 @@ export class ReplyWriter {
     return `${text}]}`
   }
 
-  /** Open Inference Protocol: flat row-major tensors, the outputs asked for in the order asked for. */
-  infer(predictions: Predictions, id: string | undefined, asked: readonly string[] | undefined): string {
-    const { rows, labels, probabilities, values } = predictions
-    const width = this.keys.length
-    const tensors = new Map<string, string>()
-    if (labels) tensors.set('label', `"shape":[${rows}],"data":[${labels.map((label) => this.quote(label)).join(',')}]`)
-    if (probabilities) tensors.set('probability', `"shape":[${rows},${width}],"data":[${numbers(probabilities)}]`)
-    if (values) tensors.set('prediction', `"shape":[${rows}],"data":[${numbers(values)}]`)
-    const outputs = outputTensors(this.metadata)
-    const chosen = asked ? asked.map((name) => outputs.find((output) => output.name === name)!) : outputs
-    const text = chosen.map(({ name, datatype }) => `{"name":"${name}","datatype":"${datatype}",${tensors.get(name)}}`)
-    return `${this.oipHead}${id === undefined ? '' : `,"id":${JSON.stringify(id)}`},"outputs":[${text.join(',')}]}`
+  /**
+   * Open Inference Protocol: flat row-major tensors, the outputs asked for in the order asked for; text, unless one of
+   * them is to be binary.
+   */
+  infer(
+    { rows, labels, probabilities, values }: Predictions,
+    id: string | undefined,
+    asked: readonly AskedOutput[] | undefined,
+  ): string | BinaryAnswer {
+    const raw: Buffer[] = []
+    const known = outputTensors(this.metadata)
+    const text = (asked ?? known.map(({ name }) => ({ name, binary: false }))).map(({ name, binary }) => {
+      const { datatype } = known.find((output) => output.name === name)!
+      const shape = name === 'probability' ? `${rows},${this.keys.length}` : String(rows)
+      const content = name === 'label' ? labels : name === 'probability' ? probabilities : values
+      let data: string
+      if (binary) {
+        const bytes = writeElements(datatype, content ?? [])
+        data = `"parameters":{"binary_data_size":${bytes.length}}`
+        raw.push(bytes)
+      } else
+        data = `"data":[${name === 'label' ? this.quoteAll(labels) : numbers((content ?? []) as ArrayLike<number>)}]`
+      return `{"name":"${name}","datatype":"${datatype}","shape":[${shape}],${data}}`
+    })
+    const json = `${this.oipHead}${id === undefined ? '' : `,"id":${JSON.stringify(id)}`},"outputs":[${text.join(',')}]}`
+    return raw.length === 0 ? json : binaryAnswer(json, raw)
+  }
+
+  private quoteAll(labels: readonly string[] = []): string {
+    return labels.map((label) => this.quote(label)).join(',')
   }
 
   private quote(label: string): string {

@@ -59,7 +59,7 @@ export function addRoutes(app: FastifyInstance, context: RouteContext): void {
       .send(context.ready() ? 'OK\n' : 'stopping\n'),
   )
   route('GET', '/version', (_, reply) => reply.type('text/plain; charset=utf-8').send(context.version))
-  route('GET', '/v2', () => ({ name: 'millrace', version: context.version, extensions: [] }))
+  route('GET', '/v2', () => ({ name: 'millrace', version: context.version, extensions: ['binary_tensor_data'] }))
   route('GET', '/metrics', async (request, reply) => {
     const { body, type } = await metrics.exposition(models.numbers(), request.headers.accept)
     return reply.header('content-type', type).send(body)

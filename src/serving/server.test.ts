@@ -218,7 +218,7 @@ describe('routes', () => {
       '/v2/models/loan/infer',
       { inputs: tensors().map((t) => ({ ...t, parameters: { binary_data_size: 8 } })) },
       400,
-      'is binary',
+      'the request no header Inference-Header-Content-Length',
     ],
     ['an unknown model', '/v2/models/lone/infer', { inputs: tensors() }, 404, 'there is no model "lone"'],
     ['an unknown version', '/v2/models/loan/versions/7/infer', { inputs: tensors() }, 404, 'no version "7"'],

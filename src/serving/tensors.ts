@@ -1,8 +1,8 @@
-/** Open Inference Protocol v2, the JSON side: request tensors to a batch, predictions to response tensors. */
-import { MillraceError } from '../core/errors.js'
+/** Open Inference Protocol v2: a request's tensors to a batch, and what its answer is to hold. */
 import type { ColumnType } from '../core/schema.js'
 import type { RecordBatch } from '../core/table.js'
 import type { ModelMetadata } from '../core/documents.js'
+import { malformed as shape, parameter, readElements } from './binary-tensors.js'
 import { isObject, kind, makeColumn, refuse, show, type RowReader, setCell, wrong } from './rows.js'
 
 const INTEGERS = ['INT8', 'INT16', 'INT32', 'INT64', 'UINT8', 'UINT16', 'UINT32', 'UINT64'] as const
@@ -23,8 +23,14 @@ export const datatypeOf = (type: ColumnType): string => DATATYPES[type][0] as st
 export interface InferRequest {
   readonly batch: RecordBatch
   readonly id: string | undefined
-  /** Names of the outputs asked for; undefined is all. */
-  readonly outputs: readonly string[] | undefined
+  /** The outputs asked for, in that order; undefined is all, as JSON. */
+  readonly outputs: readonly AskedOutput[] | undefined
+}
+
+export interface AskedOutput {
+  readonly name: string
+  /** As bytes after the JSON of the answer. */
+  readonly binary: boolean
 }
 
 /** Names, types and shapes of a model's outputs; -1 is the number of rows. */
@@ -38,12 +44,12 @@ export function outputTensors({ task }: ModelMetadata): readonly { name: string;
 
 /**
  * @param body `{"id"?, "inputs": [{"name", "shape": [N] or [N,1], "datatype", "data"}], "outputs"?: [{"name"}]}`, one
- *   tensor a column; null in the data is a missing value
+ *   tensor a column; null in the data is a missing value; data is a Buffer where it came as bytes (readBinaryBody)
  * @throws MR_REQUEST_SHAPE, MR_REQUEST_COLUMN, MR_REQUEST_VALUE, MR_REQUEST_TOO_LARGE
  */
 export function readInferRequest(body: unknown, reader: RowReader, metadata: ModelMetadata): InferRequest {
   if (!isObject(body)) throw shape(`it is ${kind(body)}, not an object`)
-  const { id, inputs, outputs } = body
+  const { id, inputs } = body
   if (id !== undefined && typeof id !== 'string') throw shape(`id is ${kind(id)}, not a text`)
   if (!Array.isArray(inputs)) throw shape(`inputs is ${kind(inputs)}, not a list of tensors`)
   const tensors = new Map<string, Tensor>()
@@ -59,13 +65,14 @@ export function readInferRequest(body: unknown, reader: RowReader, metadata: Mod
   reader.checkColumns([...tensors.keys()])
   reader.checkRows(rows)
   const columns = reader.schema.map((field) => {
-    const { datatype, data } = tensors.get(field.name) as Tensor
+    const { datatype, data: given } = tensors.get(field.name) as Tensor
     if (!DATATYPES[field.type].includes(datatype))
       throw refuse(
         'MR_REQUEST_VALUE',
         `column "${field.name}" is of type ${field.type}: its tensor's datatype must be one of ` +
           `${[...new Set(DATATYPES[field.type])].join(', ')}, not ${datatype}`,
       )
+    const data = Buffer.isBuffer(given) ? readElements(field, datatype, given, rows) : given
     const column = makeColumn(field, rows)
     const nested = Array.isArray(data[0])
     for (let r = 0; r < rows; r++) {
@@ -75,25 +82,26 @@ export function readInferRequest(body: unknown, reader: RowReader, metadata: Mod
     }
     return column
   })
-  return { batch: { schema: reader.schema, rows, columns }, id, outputs: readOutputs(outputs, metadata) }
+  return { batch: { schema: reader.schema, rows, columns }, id, outputs: readOutputs(body, metadata) }
 }
 
 interface Tensor {
   readonly name: string
   readonly datatype: string
   readonly rows: number
-  readonly data: readonly unknown[]
+  readonly data: readonly unknown[] | Buffer
 }
 
 function readTensor(input: unknown, index: number): Tensor {
   const where = `inputs[${index}]`
   if (!isObject(input)) throw shape(`${where} is ${kind(input)}, not a tensor`)
-  const { name, shape: dims, datatype, data, parameters } = input
+  const { name, shape: dims, datatype, data } = input
   if (typeof name !== 'string') throw shape(`${where}.name is ${kind(name)}, not a text`)
   if (typeof datatype !== 'string') throw shape(`tensor "${name}": datatype is ${kind(datatype)}, not a text`)
-  if (isObject(parameters) && parameters['binary_data_size'] !== undefined)
-    throw shape(`tensor "${name}" is binary; send its values in "data"`)
-  if (!Array.isArray(data)) throw shape(`tensor "${name}": data is ${kind(data)}, not a list`)
+  const binary = Buffer.isBuffer(data)
+  if (!binary && parameter(input, 'binary_data_size') !== undefined)
+    throw shape(`tensor "${name}" has a binary_data_size, and the request no header Inference-Header-Content-Length`)
+  if (!binary && !Array.isArray(data)) throw shape(`tensor "${name}": data is ${kind(data)}, not a list`)
   const fits =
     Array.isArray(dims) &&
     (dims.length === 1 || (dims.length === 2 && dims[1] === 1)) &&
@@ -101,28 +109,37 @@ function readTensor(input: unknown, index: number): Tensor {
     (dims[0] as number) >= 0
   if (!fits) throw shape(`tensor "${name}" has the shape ${show(dims)}; a column is [N] or [N,1]`)
   const rows = dims[0] as number
-  if (data.length !== rows)
+  if (!binary && data.length !== rows)
     throw shape(`tensor "${name}" has ${data.length} values for the shape ${JSON.stringify(dims)}`)
-  return { name, datatype, rows, data }
+  return { name, datatype, rows, data: data as readonly unknown[] | Buffer }
 }
 
 function only(item: unknown): unknown {
   return Array.isArray(item) && item.length === 1 ? (item as unknown[])[0] : item
 }
 
-function readOutputs(outputs: unknown, metadata: ModelMetadata): readonly string[] | undefined {
-  if (outputs === undefined || (Array.isArray(outputs) && outputs.length === 0)) return undefined
-  if (!Array.isArray(outputs)) throw shape(`outputs is ${kind(outputs)}, not a list`)
+function readOutputs(body: Readonly<Record<string, unknown>>, metadata: ModelMetadata): AskedOutput[] | undefined {
+  const { outputs } = body
+  const allBinary = flag(parameter(body, 'binary_data_output'), 'binary_data_output') ?? false
   const known = outputTensors(metadata).map(({ name }) => name)
-  return outputs.map((output: unknown, i) => {
+  if (outputs === undefined || (Array.isArray(outputs) && outputs.length === 0))
+    return allBinary ? known.map((name) => ({ name, binary: true })) : undefined
+  if (!Array.isArray(outputs)) throw shape(`outputs is ${kind(outputs)}, not a list`)
+  const asked = new Map<string, AskedOutput>()
+  for (const [i, output] of (outputs as unknown[]).entries()) {
     const name = isObject(output) ? output['name'] : undefined
-    if (typeof name !== 'string') throw shape(`outputs[${i}] has no name`)
+    if (!isObject(output) || typeof name !== 'string') throw shape(`outputs[${i}] has no name`)
     if (!known.includes(name))
       throw shape(`the model has no output ${JSON.stringify(name)}; it has ${known.join(', ')}`)
-    return name
-  })
+    // else a short request could ask for an answer of any length
+    if (asked.has(name)) throw shape(`the output "${name}" is asked for twice`)
+    const binary = flag(parameter(output, 'binary_data'), `output "${name}": binary_data`) ?? allBinary
+    asked.set(name, { name, binary })
+  }
+  return [...asked.values()]
 }
 
-function shape(what: string): MillraceError {
-  return refuse('MR_REQUEST_SHAPE', `the request is not one of the Open Inference Protocol: ${what}`)
+function flag(value: unknown, what: string): boolean | undefined {
+  if (value !== undefined && typeof value !== 'boolean') throw shape(`${what} is ${show(value)}, not true or false`)
+  return value
 }

@@ -3,6 +3,7 @@
  * every process and after every restart, and a larger share keeps whom a smaller one had.
  */
 import { MillraceError } from '../core/errors.js'
+import { firstElement } from './binary-tensors.js'
 import { isObject } from './rows.js'
 
 /** A version that takes part of a model's requests: as canary it answers them, as shadow it is only compared. */
@@ -78,7 +79,9 @@ function inObject(body: Readonly<Record<string, unknown>>, column: string): unkn
   if (isObject(inputs)) return first(own(inputs, column))
   if (!Array.isArray(inputs)) return inRecords(records ?? instances, column)
   const tensor = (inputs as unknown[]).find((item) => isObject(item) && item['name'] === column && 'data' in item)
-  return isObject(tensor) ? first(tensor['data']) : inRecords(inputs, column)
+  if (!isObject(tensor)) return inRecords(inputs, column)
+  const { data, datatype } = tensor
+  return Buffer.isBuffer(data) ? firstElement(datatype, data) : first(data)
 }
 
 function inRecords(records: unknown, column: string): unknown {
