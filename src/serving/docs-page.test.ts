@@ -50,10 +50,9 @@ it('escapes every name, and each line to copy works in a shell', async () => {
     expect(html.match(/<script/g)).toHaveLength(1)
     const lines = [...html.matchAll(/<pre class="curl">(.*?)<\/pre>/g)].map((match) => text(match[1] as string))
     expect(lines).toHaveLength(8)
-    for (const line of lines) {
-      const { stdout } = await promisify(execFile)('sh', ['-c', line])
-      expect([line, stdout]).toEqual([line, expect.stringMatching(/"prediction|"outputs":\[/)])
-    }
+    const answers = await Promise.all(lines.map((line) => promisify(execFile)('sh', ['-c', line])))
+    for (const [i, { stdout }] of answers.entries())
+      expect([lines[i], stdout]).toEqual([lines[i], expect.stringMatching(/"prediction|"outputs":\[/)])
   }
 })
 

@@ -51,7 +51,7 @@ catch(x){show(o,'The server cannot be reached: '+x.message,true)}})})();`
 
 const sha = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`
 const POLICY = [
-  `default-src 'none'; style-src ${sha(STYLE)}; script-src ${sha(SCRIPT)}; connect-src 'self'`,
+  `default-src 'none'; style-src ${sha(STYLE)}; script-src ${sha(SCRIPT)}; connect-src 'self'; img-src data:`,
   `base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
 ].join('; ')
 

@@ -40,7 +40,7 @@ async function serve(files: readonly LoanOptions[], token?: string) {
 }
 
 /** Every request that the document shows. */
-function requests({ paths }: OpenApiDocument) {
+function requests({ paths }: OpenApiDocument): { method: 'GET' | 'POST'; url: string; payload?: string }[] {
   return Object.entries(paths).flatMap(([path, operations]) =>
     Object.entries(operations).flatMap(([method, { parameters = [], requestBody }]) => {
       const url = parameters.reduce(
