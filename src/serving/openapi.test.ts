@@ -39,10 +39,16 @@ async function serve(files: readonly LoanOptions[], token?: string) {
   return { app, headers, document }
 }
 
+interface Sent {
+  readonly method: 'GET' | 'POST'
+  readonly url: string
+  readonly payload?: string
+}
+
 /** Every request that the document shows. */
-function requests({ paths }: OpenApiDocument): { method: 'GET' | 'POST'; url: string; payload?: string }[] {
+function requests({ paths }: OpenApiDocument): readonly Sent[] {
   return Object.entries(paths).flatMap(([path, operations]) =>
-    Object.entries(operations).flatMap(([method, { parameters = [], requestBody }]) => {
+    Object.entries(operations).flatMap(([method, { parameters = [], requestBody }]): readonly Sent[] => {
       const url = parameters.reduce(
         (at, { name, example }) => at.replace(`{${name}}`, encodeURIComponent(example)),
         path,
