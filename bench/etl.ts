@@ -53,7 +53,8 @@ function build(): string {
   mkdirSync(place, { recursive: true })
   cpSync(join(ROOT, 'package.json'), join(place, 'package.json'))
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
-  const args = ['-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(place, 'dist')]
+  // the check of types is another command's, and a minute of two busy cores
+  const args = ['-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(place, 'dist'), '--noCheck']
   const { status, stdout } = spawnSync(process.execPath, [tsc, ...args], { encoding: 'utf8' })
   if (status !== 0) console.error(`the build has faults, and is used as far as it goes:\n${stdout.slice(0, 1000)}`)
   return join(place, 'dist')
@@ -73,7 +74,9 @@ async function runMillrace(built: string, pattern: string): Promise<Run> {
     const hex = digest.slice('sha256:'.length)
     return JSON.parse(readFileSync(join(home, 'artifacts/sha256', hex.slice(0, 2), hex), 'utf8')) as T
   }
-  const quarantined = read<ValidationDocument>(said.report).rules.map(({ id, violations }) => [id, violations] as const)
+  const quarantined = read<ValidationDocument>(said.report)
+    .rules.filter(({ id }) => id.startsWith('non_null_columns.') || id.startsWith('value_ranges.')) // of rows, not of the table
+    .map(({ id, violations }) => [id, violations] as const)
   const { columns } = read<PlanDocument>(said.plan).plan
   const fitted = (name: string, step: string): unknown =>
     columns.find((column) => column.name === name)?.steps.find((one) => one.transform === step)?.fitted[0]
@@ -109,6 +112,7 @@ async function runPeer(name: string, files: readonly string[]): Promise<Run> {
 }
 
 async function main(): Promise<void> {
+  const begun = loadavg()[0]
   const built = build()
   const { pattern } = await writeTable(join(folder, 'data'), rows, 'parquet', FILES)
   const files = Array.from({ length: FILES }, (_, i) => join(folder, 'data', `part-${i}.parquet`))
@@ -157,7 +161,8 @@ async function main(): Promise<void> {
       ]
     }),
   )
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version, load: loadavg()[0] }
+  const load = { start: begun, end: loadavg()[0] } // averages of a minute; the end has the load of the job itself
+  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version, load }
   const what =
     'validate, quarantine, split, impute, scale, encode, write; ratios are theirs / ours, with 95 % intervals'
   const result = { what, rows, columns: 20, rounds, machine, versions: versions(), compared, absent, ratios, samples }

@@ -11,10 +11,11 @@ import polars as pl
 job = json.load(open(sys.argv[1]))
 started = time.perf_counter()
 numbers, texts, out = job["numbers"], job["texts"], job["out"]
-rule = pl.when(pl.col(job["not_null"]).is_null()).then(pl.lit(f"non_null_columns.{job['not_null']}"))
+broken = {f"non_null_columns.{job['not_null']}": pl.col(job["not_null"]).is_null()}
 for name, (low, high) in job["ranges"].items():
-    rule = rule.when((pl.col(name) < low) | (pl.col(name) > high)).then(pl.lit(f"value_ranges.{name}"))
-judged = pl.scan_parquet(job["files"]).with_columns(rule=rule.otherwise(None))
+    broken[f"value_ranges.{name}"] = (pl.col(name) < low) | (pl.col(name) > high)
+rule = pl.coalesce(*[pl.when(is_broken).then(pl.lit(name)) for name, is_broken in broken.items()])
+judged = pl.scan_parquet(job["files"]).with_columns(rule=rule)
 kept = judged.filter(pl.col("rule").is_null()).drop("rule")
 os.makedirs(f"{out}/quarantine")
 at = pl.col("happened_at").dt.epoch("us").cast(pl.Float64)
@@ -23,7 +24,8 @@ write = judged.filter(pl.col("rule").is_not_null()).sink_parquet(
 )
 counts, cuts, _ = pl.collect_all(
     [
-        judged.group_by("rule").len(),
+        # a row that breaks two rules counts for both, and is written once
+        judged.select(**{name: is_broken.sum() for name, is_broken in broken.items()}),
         kept.select(*[at.quantile(share, interpolation="linear").alias(str(share)) for share in job["shares"]]),
         write,
     ],
@@ -55,7 +57,7 @@ made = kept.select(
 )
 made.sink_parquet(pl.PartitionBy(f"{out}/features", key="split", include_key=False), compression="zstd", mkdir=True, engine="streaming")
 facts = {
-    "quarantined": {name: count for name, count in counts.rows() if name is not None},
+    "quarantined": counts.row(0, named=True),
     "numbers": fitted,
     "texts": categories,
     "seconds": time.perf_counter() - started,
