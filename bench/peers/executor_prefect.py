@@ -11,7 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 folder, flows, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-os.environ.update(PREFECT_HOME=folder, PREFECT_LOGGING_LEVEL='ERROR', PREFECT_SERVER_ANALYTICS_ENABLED='false')
+os.environ.update(
+    PREFECT_HOME=folder,
+    PREFECT_LOGGING_LEVEL='ERROR',
+    PREFECT_SERVER_ANALYTICS_ENABLED='false',
+    # its server's start is not in the time, and takes longer than the 20 s it is given by default on a busy machine
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS='90',
+)
 
 from prefect import flow, task  # noqa: E402  the settings must be there before
 
