@@ -90,7 +90,7 @@ describe.each(CASES)('GET /openapi.json: %s', (_, files, token) => {
     const { app, headers, document } = await serve(files, token)
     const api = await document()
     const validator = new Validator()
-    expect(await validator.validate(structuredClone(api))).toEqual({ valid: true })
+    expect(await validator.validate({ ...structuredClone(api) })).toEqual({ valid: true })
     expect(validator.version).toBe('3.1')
     const sent = requests(api)
     expect(sent.length).toBeGreaterThan(11)
