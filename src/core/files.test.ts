@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { fileError, sha256File, withinRoot, writeFileAtomic } from './files.js'
+import { fileError, sha256File, syncFolder, withinRoot, writeFileAtomic } from './files.js'
 
 let root: string
 beforeEach(async () => {
@@ -93,5 +93,12 @@ describe('withinRoot', () => {
     expect(await withinRoot(inner, 'ok/new')).toBe(join(inner, 'ok', 'new'))
     await symlink(inner, join(root, 'alias'))
     expect(await withinRoot(join(root, 'alias'), 'deep')).toBe(join(root, 'alias', 'deep'))
+  })
+})
+
+describe('syncFolder', () => {
+  test.runIf(process.platform === 'linux')('passes over a file system whose folders cannot be synced', async () => {
+    await syncFolder('/proc')
+    await expect(syncFolder(join(root, 'none'))).rejects.toThrow('ENOENT')
   })
 })

@@ -75,21 +75,20 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** Makes the names in a folder durable. Systems that cannot open a folder (Windows) keep names durable themselves. */
+/** Of folders that the system does not let anybody sync, or not us: Windows, some network file systems, no right to read. */
+const UNSYNCED = new Set(['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EBADF'])
+
+/** Makes the names in a folder durable, where the system can: where it cannot, names are as durable as it makes them. */
 export async function syncFolder(path: string): Promise<void> {
-  let folder: FileHandle
+  let folder: FileHandle | undefined
   try {
     folder = await open(path, 'r')
-  } catch (error) {
-    if (process.platform === 'win32') return
-    throw error
-  }
-  try {
     await folder.sync()
   } catch (error) {
-    if (process.platform !== 'win32') throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (process.platform !== 'win32' && !UNSYNCED.has(code ?? '')) throw error
   } finally {
-    await folder.close()
+    await folder?.close()
   }
 }
 

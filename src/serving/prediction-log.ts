@@ -102,16 +102,17 @@ export class PredictionLog {
   async close(deadlineMs = 10_000): Promise<void> {
     this.flush()
     const { thread } = this
+    if (!thread) return
     const finished = new Promise<void>((resolve) => {
       this.closed = resolve
-      setTimeout(resolve, thread ? deadlineMs : 0).unref()
+      setTimeout(resolve, deadlineMs).unref()
     })
     // the thread alone keeps the process alive until it has written
-    thread?.ref()
-    thread?.postMessage({ kind: 'close' })
+    thread.ref()
+    thread.postMessage({ kind: 'close' })
     await finished
     this.thread = undefined
-    await thread?.terminate()
+    await thread.terminate()
   }
 
   fill(registry: Registry): void {
