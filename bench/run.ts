@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 const names = readdirSync(folder)
-  .filter((name) => name.endsWith('.ts') && !['run.ts', 'statistics.ts'].includes(name))
+  .filter((name) => name.endsWith('.ts') && !['report.ts', 'run.ts', 'statistics.ts'].includes(name))
   .map((name) => name.slice(0, -'.ts'.length))
 const [name, ...rest] = process.argv.slice(2)
 if (name === undefined || !names.includes(name)) {
