@@ -4,7 +4,7 @@
  * limit must give the same model. Linux only. `npm run bench -- memory [rows] [limit]`, after `npm run build`.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -40,7 +40,7 @@ async function measured(folder: string, pattern: string, limit: string | undefin
   const file = join(folder, 'pipeline.yaml')
   await writeFile(file, pipelineOf(pattern, output, limit))
   try {
-    return await measure([CLI, 'run', file, '--home', home, '--json'], home)
+    return await measure(CLI, ['run', file, '--home', home, '--json'], home)
   } finally {
     for (const path of [home, output]) await rm(path, { recursive: true, force: true })
   }
@@ -70,6 +70,7 @@ function runOf(limit: string | undefined, run: Measured) {
 
 async function main(rows: number, limit: string): Promise<void> {
   if (!existsSync(CLI)) throw new Error('there is no dist/cli/main.js: npm run build')
+  await chmod(CLI, 0o755) // as npm does when it installs a package's commands: its first line counts here
   const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
   try {
     const { bytesInMemory, pattern } = await writeTable(join(folder, 'table'), rows)

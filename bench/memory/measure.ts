@@ -29,14 +29,15 @@ interface Event {
 
 const SAMPLE_MS = 25
 
-/** `node ARGS` to its end; `args` must hold `--json`, and `home` is where the run keeps its `tmp`. */
+/** `command ARGS` to its end; `args` must hold `--json`, and `home` is where the run keeps its `tmp`. */
 export async function measure(
+  command: string,
   args: readonly string[],
   home: string,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Measured> {
   const start = performance.now()
-  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'ignore'] })
   const running = new Map<string, { resident: number; spilled: number; start: number }>()
   const stages: Record<string, Peak> = {}
   const found = { resident: 0, spilled: 0 }

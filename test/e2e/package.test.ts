@@ -75,7 +75,7 @@ describe('the packed package', () => {
     ]
     for (const path of named) expect(existsSync(join(root, path)), path).toBe(true)
     const main = join(root, bin['millrace'] ?? '')
-    expect(readFileSync(main, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
+    expect(readFileSync(main, 'utf8')).toMatch(/^#!\/usr\/bin\/env -S( [A-Z_]+=\d+)+ node\n/)
     if (process.platform !== 'win32') expect(statSync(main).mode & 0o111).toBe(0o111)
     expect(engines.node).toBe('>=20')
   })
