@@ -4,14 +4,15 @@
  * limit must give the same model. Linux only. `npm run bench -- memory [rows] [limit]`, after `npm run build`.
  */
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseSize } from '../src/config/units.js'
 import { versions } from '../src/stages/run-pipeline.js'
 import { measure, type Measured, type Peak } from './memory/measure.js'
 import { writeTable } from './memory/table.js'
+import { absolute, writeReport } from './report.js'
 
 /** The limit is of the engine alone; Node, its libraries and what is held outside the engine may take this, in bytes. */
 const ALLOWED_BEYOND = 300e6
@@ -61,7 +62,6 @@ function runOf(limit: string | undefined, run: Measured) {
       ? {}
       : {
           beyondLimitMB: megabytes(run.resident - parseSize(limit)),
-          isWithinGoal: run.resident <= parseSize(limit) + ALLOWED_BEYOND,
         }),
     stages: Object.fromEntries(Object.entries(stages).map(([name, peak]) => [name, told(peak)])),
     ...(exitCode === 0 ? { model } : { exitCode, error }),
@@ -78,27 +78,23 @@ async function main(rows: number, limit: string): Promise<void> {
     const limits = [limit, undefined]
     for (const each of limits) runs.push(await measured(folder, pattern, each))
     const [first, second] = runs
-    const result = {
-      what: 'logistic regression from Parquet files to a registered model; MB are 10^6 bytes; peakMB is of the whole process',
-      table: { rows, columns: 20, files: 4, inMemoryMB: megabytes(bytesInMemory) },
-      timesTheLimit: Math.round((10 * bytesInMemory) / parseSize(limit)) / 10,
-      goal: `at most the limit and ${megabytes(ALLOWED_BEYOND)} MB`,
-      isSameModel: first?.model !== undefined && first.model === second?.model,
-      runs: runs.map((run, i) => runOf(limits[i], run)),
-      versions: versions(),
-      machine: {
-        cpu: cpus()[0]?.model,
-        cores: cpus().length,
-        memoryMB: megabytes(totalmem()),
-        node: process.version,
-        load: loadavg()[0],
+    const isSameModel = first?.model !== undefined && first.model === second?.model
+    const beyond = first === undefined ? [] : [megabytes(first.resident - parseSize(limit))]
+    const timesTheLimit = Math.round((10 * bytesInMemory) / parseSize(limit)) / 10
+    const what = `memory beside data.memory_limit (${limit}), a table of ${timesTheLimit} times the limit, whole process`
+    writeReport(
+      'memory',
+      [{ area: 'memory', what, goal: ALLOWED_BEYOND / MB, unit: 'MB', better: 'less', measured: absolute(beyond) }],
+      {
+        what: 'logistic regression from Parquet files to a registered model; MB are 10^6 bytes; peakMB is of the whole process',
+        table: { rows, columns: 20, files: 4, inMemoryMB: megabytes(bytesInMemory) },
+        timesTheLimit,
+        isSameModel,
+        runs: runs.map((run, i) => runOf(limits[i], run)),
+        versions: versions(),
       },
-    }
-    const text = `${JSON.stringify(result, null, 2)}\n`
-    await mkdir(join(ROOT, 'bench/results'), { recursive: true })
-    await writeFile(join(ROOT, 'bench/results/memory.json'), text)
-    process.stdout.write(text)
-    if (!result.isSameModel) process.exitCode = 1
+    )
+    if (!isSameModel) process.exitCode = 1
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
