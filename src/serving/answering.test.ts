@@ -18,7 +18,7 @@ const row = { income: 100, children: 1, 'owns home': true, city: 'Oslo', since: 
 let folder: string
 let registry: ModelRegistry
 let store: ArtifactStore
-const VERSIONS = { same: 2, lower: 3, narrow: 4, broken: 5, regression: 6 }
+const VERSIONS = { lower: 3, narrow: 4, broken: 5 }
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'millrace-traffic-'))
   registry = await openRegistry(join(folder, 'registry.db'))
@@ -291,6 +291,39 @@ describe('the prediction log', () => {
     for (let i = 0; i < 4; i++) expect((await post(Array(8).fill(row))).status).toBe(200)
     expect(log.rows.dropped).toBe(24)
     expect(lines).toEqual([expect.stringContaining('slower than the requests')])
+  })
+
+  it('bounds what waits for the thread by its bytes too', async () => {
+    const { log } = await openLog({ maxPendingBytes: 100_000 })
+    const { post } = await open({ predictionLog: log })
+    for (let i = 0; i < 4; i++) expect((await post([{ ...row, city: 'x'.repeat(60_000) }])).status).toBe(200)
+    expect(log.rows.dropped).toBe(3)
+    await log.close()
+    expect(log.rows).toEqual({ taken: 0, written: 1, dropped: 3, failed: 0 })
+  })
+
+  it('takes a request of more rows than may wait where nothing else does, in pieces', async () => {
+    const { log, path } = await openLog({ maxPending: 5_000 })
+    const { post } = await open({ predictionLog: log })
+    const many = Array.from({ length: 10_000 }, (_, i) => ({ ...row, income: i, city: `c${i}` }))
+    const { body } = await post(many, 'long')
+    const { predictions } = JSON.parse(body) as { predictions: { probability_yes: number }[] }
+    await log.close()
+    const rows = await read(path)
+    expect(rows.map(({ row: place, income, city }) => [place, income, city])).toEqual(
+      many.map(({ income, city }, i) => [i, income, city]),
+    )
+    expect(rows.map(({ probability_yes: yes }) => yes)).toEqual(predictions.map((each) => each.probability_yes))
+  })
+
+  it('says and counts what is lost when it may not take longer to stop', async () => {
+    const { log, lines } = await openLog()
+    const { post } = await open({ predictionLog: log })
+    await post([row, row])
+    // the thread has not begun yet
+    await log.close(0)
+    expect(log.rows).toEqual({ taken: 0, written: 0, dropped: 0, failed: 2 })
+    expect(lines).toEqual(['error: 2 rows of the prediction log were not written within 0 ms, and are lost'])
   })
 
   it('goes on where a file cannot be written, says it once, and writes again', async () => {

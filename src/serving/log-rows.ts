@@ -25,11 +25,24 @@ export interface LogRows extends Predictions {
   readonly ids: readonly string[]
   readonly places: Int32Array
   readonly times: BigInt64Array
+  /** About what they take in memory. */
+  readonly bytes: number
+}
+
+/** Rows `from` to `to` of an answered request. */
+export interface LogEntry {
+  readonly id: string
+  /** Microseconds since 1970 UTC. */
+  readonly time: bigint
+  readonly batch: RecordBatch
+  readonly predictions: Predictions
+  readonly from: number
+  readonly to: number
 }
 
 export type LogReply =
   /** The rows are in the thread's open file. */
-  | { readonly kind: 'taken'; readonly rows: number }
+  | { readonly kind: 'taken'; readonly rows: number; readonly bytes: number }
   | { readonly kind: 'written'; readonly rows: number; readonly path: string }
   | { readonly kind: 'failed'; readonly rows: number; readonly message: string }
   | { readonly kind: 'closed' }
@@ -54,90 +67,93 @@ export interface LogLayout {
 }
 
 /**
- * Inputs keep their names; a name of the log's own that an input or class has already (case is ignored) gets `_` at its
- * end. Empty text is a missing value, as everywhere.
+ * Inputs keep their names. SQL ignores case and has no empty names: one that is empty, or that an input before it has
+ * already, gets `_` at its end, and so does a name of the log's own that an input or class has.
  */
 export function layoutOf({ inputs, classes }: Pick<LogRows, 'inputs' | 'classes'>): LogLayout {
-  const taken = new Set(inputs.map(({ name }) => name.toLowerCase()))
+  const taken = new Set(['', ...inputs.map(({ name }) => name.toLowerCase())])
   const own = (name: string): string => {
     let free = name
     while (taken.has(free.toLowerCase())) free += '_'
     taken.add(free.toLowerCase())
     return free
   }
-  const columns: (readonly [string, string])[] = inputs.map(({ name, type }) => [name, SQL_TYPE[type]])
+  const firsts = new Map(inputs.map(({ name }) => [name.toLowerCase(), name]).toReversed() as [string, string][])
+  const columns: (readonly [string, string])[] = inputs.map(({ name, type }) => [
+    name !== '' && firsts.get(name.toLowerCase()) === name ? name : own(name),
+    SQL_TYPE[type],
+  ])
   columns.push([own('prediction'), classes.length > 0 ? 'VARCHAR' : 'DOUBLE'])
   for (const name of classes) columns.push([own(`probability_${name}`), 'FLOAT'])
   columns.push([own('request_id'), 'VARCHAR'], [own('row'), 'INTEGER'], [own('time'), 'TIMESTAMP'])
   return { columns, folders: [own('model'), own('version'), own('date')] }
 }
 
-/** Several requests' rows as one message. */
+/** About the bytes that the rows `from` to `to` of these columns take in memory. */
+export function sizeOf(columns: readonly Vector[], from: number, to: number): number {
+  let size = 0
+  for (const column of columns)
+    if (column instanceof Float64Array || column instanceof BigInt64Array) size += 8 * (to - from)
+    // a text is a reference, a header, and mostly a byte a letter
+    else for (let r = from; r < to; r++) size += 20 + (column[r] as string).length
+  return size
+}
+
+/** Several requests' rows as one message. All is copied: what a request's own array is part of may be far longer. */
 export function gatherRows(
   of: { readonly model: string; readonly version: string; readonly date: string; readonly metadata: ModelMetadata },
-  requests: readonly {
-    readonly id: string
-    readonly time: bigint
-    readonly batch: RecordBatch
-    readonly predictions: Predictions
-  }[],
+  entries: readonly LogEntry[],
+  bytes: number,
 ): LogRows {
   const { inputs, task } = of.metadata
-  const rows = requests.reduce((sum, { batch }) => sum + batch.rows, 0)
+  const rows = entries.reduce((sum, { from, to }) => sum + to - from, 0)
   const places = new Int32Array(rows)
   const times = new BigInt64Array(rows)
   const ids = new Array<string>(rows)
   let at = 0
-  for (const { id, time, batch } of requests)
-    for (let r = 0; r < batch.rows; r++, at++) {
+  for (const { id, time, from, to } of entries)
+    for (let r = from; r < to; r++, at++) {
       ids[at] = id
       places[at] = r
       times[at] = time
     }
-  const answers = requests.map(({ predictions }) => predictions)
-  const classification = task.kind === 'classification'
+  const classes = task.kind === 'classification' ? task.classes : []
+  const numbers = <T extends Float32Array | Float64Array | BigInt64Array>(
+    target: T,
+    of: (entry: LogEntry) => Vector | Float32Array | undefined,
+    width = 1,
+  ): T => {
+    let at = 0
+    for (const entry of entries) {
+      const source = of(entry) as Float64Array
+      const part = source.subarray(entry.from * width, entry.to * width)
+      ;(target as Float64Array).set(part, at)
+      at += part.length
+    }
+    return target
+  }
+  const texts = (of: (entry: LogEntry) => readonly string[]): string[] =>
+    entries.flatMap((entry) => of(entry).slice(entry.from, entry.to))
+  const column = (c: number): Vector => {
+    const [first] = entries as [LogEntry]
+    const source = ({ batch }: LogEntry): Vector => batch.columns[c] as Vector
+    if (source(first) instanceof Float64Array) return numbers(new Float64Array(rows), source)
+    if (source(first) instanceof BigInt64Array) return numbers(new BigInt64Array(rows), source)
+    return texts((entry) => source(entry) as readonly string[])
+  }
   return {
     kind: 'rows',
-    ...{ model: of.model, version: of.version, date: of.date, inputs, rows, ids, places, times },
-    classes: classification ? task.classes : [],
-    columns: inputs.map((_, c) =>
-      joined(
-        requests.map(({ batch }) => batch.columns[c] as Vector),
-        rows,
-      ),
-    ),
-    ...(classification
+    ...{ model: of.model, version: of.version, date: of.date, inputs, classes, rows, ids, places, times, bytes },
+    columns: inputs.map((_, c) => column(c)),
+    ...(classes.length > 0
       ? {
-          labels: answers.flatMap(({ labels }) => labels ?? []),
-          probabilities: concatenated(
-            new Float32Array(rows * task.classes.length),
-            answers.map(({ probabilities }) => probabilities ?? new Float32Array(0)),
+          labels: texts(({ predictions }) => predictions.labels as readonly string[]),
+          probabilities: numbers(
+            new Float32Array(rows * classes.length),
+            ({ predictions }) => predictions.probabilities,
+            classes.length,
           ),
         }
-      : {
-          values: concatenated(
-            new Float64Array(rows),
-            answers.map(({ values }) => values ?? new Float64Array(0)),
-          ),
-        }),
+      : { values: numbers(new Float64Array(rows), ({ predictions }) => predictions.values) }),
   }
-}
-
-/** Always copied: what a request's own array is part of may be far longer, and would go to the thread whole. */
-function joined(vectors: readonly Vector[], rows: number): Vector {
-  if (vectors[0] instanceof Float64Array) return concatenated(new Float64Array(rows), vectors as Float64Array[])
-  if (vectors[0] instanceof BigInt64Array) return concatenated(new BigInt64Array(rows), vectors as BigInt64Array[])
-  return (vectors as (readonly string[])[]).flat()
-}
-
-function concatenated<T extends Float32Array | Float64Array | BigInt64Array>(
-  target: T,
-  parts: readonly (T | Float32Array | Float64Array)[],
-): T {
-  let at = 0
-  for (const part of parts) {
-    ;(target as Float64Array).set(part as Float64Array, at)
-    at += part.length
-  }
-  return target
 }

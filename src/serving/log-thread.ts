@@ -4,7 +4,7 @@
  * is, not by way of the engine: there is no relation here, and serving knows nothing of the batch path.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import {
@@ -16,7 +16,7 @@ import {
   type DuckDBType,
   type DuckDBValue,
 } from '@duckdb/node-api'
-import { syncFolder } from '../core/files.js'
+import { makeFolder, syncFolder } from '../core/files.js'
 import { type ColumnType, MISSING_TIME } from '../core/schema.js'
 import type { Vector } from '../core/table.js'
 import { layoutOf, type LogLayout, type LogReply, type LogRows, type LogThreadData, TEMPORARY } from './log-rows.js'
@@ -56,11 +56,11 @@ class LogWriter {
       const file = await this.file(rows)
       await this.append(file, rows)
       file.rows += rows.rows
-      file.bytes += sizeOf(rows)
+      file.bytes += rows.bytes
     } catch (error) {
       this.tell({ kind: 'failed', rows: rows.rows, message: (error as Error).message })
     }
-    this.tell({ kind: 'taken', rows: rows.rows })
+    this.tell({ kind: 'taken', rows: rows.rows, bytes: rows.bytes })
     await this.finish()
   }
 
@@ -108,7 +108,7 @@ class LogWriter {
     const temporary = join(folder, `.${name}${TEMPORARY}`)
     const path = join(folder, name)
     try {
-      await mkdir(folder, { recursive: true })
+      await makeFolder(folder)
       await this.connection.run(`COPY ${table} TO ${literal(temporary)} (FORMAT parquet, COMPRESSION zstd)`)
       const file = await open(temporary, 'r+')
       await file.sync().finally(() => file.close())
@@ -159,15 +159,6 @@ function reader(column: Vector, type: ColumnType): (row: number) => DuckDBValue 
   return (r) => (column[r] === '' ? null : (column[r] as string))
 }
 
-/** About the bytes that the rows take in memory. */
-function sizeOf({ columns, classes, rows, ids }: LogRows): number {
-  let size = rows * (40 + 4 * classes.length)
-  for (const column of [...columns, ids])
-    if (column instanceof Float64Array || column instanceof BigInt64Array) size += column.byteLength
-    else for (const text of column) size += 16 + text.length
-  return size
-}
-
 const port = parentPort
 if (port) {
   const tell = (reply: LogReply): void => port.postMessage(reply)
@@ -181,10 +172,15 @@ if (port) {
       tell({ kind: 'failed', rows: 0, message: (error as Error).message })
     })
   }
-  setInterval(() => next(() => writer.finish()), 1000)
+  const timer = setInterval(() => next(() => writer.finish()), 1000)
   port.on('message', (message: LogRows | { readonly kind: 'close' }) => {
     if (message.kind === 'rows') return next(() => writer.add(message))
     next(() => writer.finish(true))
-    next(() => Promise.resolve(tell({ kind: 'closed' })))
+    next(async () => {
+      tell({ kind: 'closed' })
+      // with nothing left to wait for, the thread ends
+      clearInterval(timer)
+      port.close()
+    })
   })
 }

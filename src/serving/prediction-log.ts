@@ -3,14 +3,22 @@
  * columns here, a few times a second they go to a thread that writes (log-thread.ts). What that thread has not taken is
  * bounded; requests beyond it are dropped and counted. Nothing here throws into a request.
  */
-import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import { Counter, Gauge, type Registry } from 'prom-client'
-import { fileError } from '../core/files.js'
+import { fileError, makeFolder } from '../core/files.js'
 import type { RecordBatch } from '../core/table.js'
 import { startWorker } from '../core/worker.js'
-import { type LogReply, type LogRows, type LogThreadData, gatherRows, TEMPORARY } from './log-rows.js'
+import {
+  gatherRows,
+  type LogEntry,
+  type LogReply,
+  type LogRows,
+  type LogThreadData,
+  sizeOf,
+  TEMPORARY,
+} from './log-rows.js'
 import type { ServerLog } from './models.js'
 import type { Predictions } from './predictor.js'
 import type { ServedModel } from './served-model.js'
@@ -24,24 +32,27 @@ export interface PredictionLogOptions {
   readonly rows?: number
   readonly bytes?: number
   readonly ms?: number
-  /** The most rows that wait for the thread; default 50,000. */
+  /**
+   * The most rows, and about the most bytes, that wait for the thread; defaults 50,000 and 64 MiB. One request may have
+   * more where nothing else waits.
+   */
   readonly maxPending?: number
+  readonly maxPendingBytes?: number
   readonly logger?: ServerLog
   readonly onFile?: (path: string, rows: number) => void
 }
 
-interface Entry {
+interface Entry extends LogEntry {
   readonly model: ServedModel
-  readonly id: string
-  /** Microseconds since 1970 UTC. */
-  readonly time: bigint
-  readonly batch: RecordBatch
-  readonly predictions: Predictions
+  readonly bytes: number
 }
 
-/** Entries go to the thread after this many milliseconds or rows. */
+/** Entries go to the thread after this many milliseconds or rows, a long request in pieces of so many, one a turn. */
 const FLUSH_MS = 100
 const FLUSH_ROWS = 1024
+const PIECE_ROWS = 4096
+/** What a row takes beside its columns: its id, place, time and answer. */
+const ROW_BYTES = 60
 /** A thread that died is started again after this many milliseconds. */
 const RESTART_MS = 30_000
 /** What a process that was killed left open is removed after this many milliseconds. */
@@ -49,7 +60,9 @@ const STALE_MS = 3_600_000
 
 export class PredictionLog {
   private entries: Entry[] = []
-  private waiting = 0
+  /** Of the entries, and of what was given to the thread and not acknowledged. */
+  private readonly waiting = { rows: 0, bytes: 0 }
+  private readonly sent = { rows: 0, bytes: 0 }
   private timer: NodeJS.Timeout | undefined
   private thread: Worker | undefined
   private closed: (() => void) | undefined
@@ -58,8 +71,6 @@ export class PredictionLog {
   private dropping = false
   /** Rows by their fate; `taken` is with the thread or in its open files. */
   readonly rows = { taken: 0, written: 0, dropped: 0, failed: 0 }
-  /** Rows given to the thread that it has not acknowledged. */
-  private sent = 0
   private files = 0
 
   private constructor(private readonly options: PredictionLogOptions) {}
@@ -68,7 +79,7 @@ export class PredictionLog {
   static async open(options: PredictionLogOptions): Promise<PredictionLog> {
     const { folder } = options
     try {
-      await mkdir(folder, { recursive: true })
+      await makeFolder(folder)
       const probe = join(folder, `.probe-${process.pid}${TEMPORARY}`)
       await writeFile(probe, '')
       await rm(probe)
@@ -83,24 +94,35 @@ export class PredictionLog {
 
   /** Keeps the rows of an answered request, if the sample holds its id. The arrays must not change. */
   add(model: ServedModel, id: string, batch: RecordBatch, predictions: Predictions): void {
-    const { share, maxPending = 50_000, logger } = this.options
+    const { share, maxPending = 50_000, maxPendingBytes = 64 * 2 ** 20, logger } = this.options
     if (batch.rows === 0 || (share < 1 && draw(id, 'log') >= share)) return
-    if (this.waiting + this.sent + batch.rows > maxPending || this.closed) {
+    const { waiting, sent } = this
+    const time = BigInt(Math.floor((performance.timeOrigin + performance.now()) * 1000))
+    const pieces: Entry[] = []
+    for (let from = 0; from < batch.rows; from += PIECE_ROWS) {
+      const to = Math.min(batch.rows, from + PIECE_ROWS)
+      const bytes = sizeOf(batch.columns, from, to) + (to - from) * ROW_BYTES
+      pieces.push({ model, id, time, batch, predictions, from, to, bytes })
+    }
+    const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0)
+    const rows = waiting.rows + sent.rows
+    const full = rows + batch.rows > maxPending || waiting.bytes + sent.bytes + bytes > maxPendingBytes
+    if ((full && rows > 0) || this.closed) {
       this.rows.dropped += batch.rows
       if (!this.dropping) logger?.('warn', 'the prediction log is slower than the requests come: rows are left out')
       this.dropping = true
       return
     }
-    const time = BigInt(Math.floor((performance.timeOrigin + performance.now()) * 1000))
-    this.entries.push({ model, id, time, batch, predictions })
-    this.waiting += batch.rows
-    if (this.waiting >= FLUSH_ROWS) this.flush()
+    this.entries.push(...pieces)
+    waiting.rows += batch.rows
+    waiting.bytes += bytes
+    if (waiting.rows >= FLUSH_ROWS) this.flush()
     else this.timer ??= setTimeout(() => this.flush(), FLUSH_MS).unref()
   }
 
-  /** Writes what is buffered; gives up after `deadlineMs`. */
+  /** Writes what is buffered; what is not written after `deadlineMs` is lost, counted as failed, and said. */
   async close(deadlineMs = 10_000): Promise<void> {
-    this.flush()
+    while (this.entries.length > 0) this.flush()
     const { thread } = this
     if (!thread) return
     const finished = new Promise<void>((resolve) => {
@@ -111,8 +133,14 @@ export class PredictionLog {
     thread.ref()
     thread.postMessage({ kind: 'close' })
     await finished
+    // not terminated: DuckDB aborts the process where a thread ends in the middle of its work
     this.thread = undefined
-    await thread.terminate()
+    thread.unref()
+    const { taken } = this.rows
+    if (taken === 0) return
+    this.lose()
+    const what = `${taken} rows of the prediction log were not written within ${deadlineMs} ms`
+    this.options.logger?.('error', `${what}, and are lost`)
   }
 
   fill(registry: Registry): void {
@@ -127,26 +155,41 @@ export class PredictionLog {
     new Counter(files).inc(this.files)
     const gauge = (name: string, help: string, value: number): void =>
       new Gauge({ name, help, registers: [registry] }).set(value)
-    gauge('millrace_prediction_log_open_rows', 'Rows in no finished file yet.', this.waiting + this.rows.taken)
+    gauge('millrace_prediction_log_open_rows', 'Rows in no finished file yet.', this.waiting.rows + this.rows.taken)
     gauge('millrace_prediction_log_failing', '1 where the last file could not be written.', this.failing ? 1 : 0)
   }
 
+  /** Gives the thread a message's worth of entries; what is left goes in the next turn. */
   private flush(): void {
     clearTimeout(this.timer)
     this.timer = undefined
-    const { entries } = this
-    this.entries = []
-    this.waiting = 0
+    let rows = 0
+    let count = 0
+    for (; count < this.entries.length && rows < PIECE_ROWS; count++) {
+      const { from, to, bytes } = this.entries[count] as Entry
+      rows += to - from
+      this.waiting.bytes -= bytes
+    }
+    const entries = this.entries.splice(0, count)
+    this.waiting.rows -= rows
+    if (this.entries.length > 0) this.timer = setTimeout(() => this.flush(), 0).unref()
     if (!this.thread && performance.now() - this.diedAt > RESTART_MS && !this.closed) this.start()
     for (const rows of grouped(entries)) {
       if (!this.thread) {
         this.rows.dropped += rows.rows
         continue
       }
-      this.sent += rows.rows
+      this.sent.rows += rows.rows
+      this.sent.bytes += rows.bytes
       this.rows.taken += rows.rows
       this.thread.postMessage(rows)
     }
+  }
+
+  /** What the thread had is lost. */
+  private lose(): void {
+    this.rows.failed += this.rows.taken
+    this.rows.taken = this.sent.rows = this.sent.bytes = 0
   }
 
   private start(): void {
@@ -162,8 +205,7 @@ export class PredictionLog {
       if (this.thread !== thread) return
       this.thread = undefined
       this.diedAt = performance.now()
-      this.rows.failed += this.rows.taken
-      this.rows.taken = this.sent = 0
+      this.lose()
       this.options.logger?.('error', `the thread of the prediction log ended${why}; another is tried in 30 s`)
       this.closed?.()
     })
@@ -172,8 +214,9 @@ export class PredictionLog {
   private heard(reply: LogReply): void {
     const { logger, onFile } = this.options
     if (reply.kind === 'taken') {
-      this.sent -= reply.rows
-      if (this.sent === 0) this.dropping = false
+      this.sent.rows -= reply.rows
+      this.sent.bytes -= reply.bytes
+      if (this.sent.rows === 0) this.dropping = false
     } else if (reply.kind === 'written') {
       this.rows.taken -= reply.rows
       this.rows.written += reply.rows
@@ -202,7 +245,10 @@ function grouped(entries: readonly Entry[]): LogRows[] {
     else days.set(date, [entry])
   }
   return [...groups].flatMap(([{ name, version, metadata }, days]) =>
-    [...days].map(([date, group]) => gatherRows({ model: name, version, date, metadata }, group)),
+    [...days].map(([date, group]) => {
+      const bytes = group.reduce((sum, entry) => sum + entry.bytes, 0)
+      return gatherRows({ model: name, version, date, metadata }, group, bytes)
+    }),
   )
 }
 
