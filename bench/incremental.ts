@@ -1,11 +1,12 @@
 /**
  * What a run costs after one file in a hundred was added to a partitioned source: extract, validate, features and transform
- * in a home that knows the others, against the same in a new home. First every artifact must be equal. Two plans: one that
- * merges (means; constants and fixed ranges) and the default (medians). `npm run bench -- incremental [rows] [files]`
+ * in a home that knows the others, against the same in a new home, in turns (A-B-B-A). First every artifact must be equal.
+ * Three plans: one that stays as it is (constants and fixed ranges), means, which merge but move, and the default
+ * (medians). `npm run bench -- incremental [rows] [files] [rounds]`; writes bench/results/incremental.json.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
+import { cp, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadConfig } from '../src/config/load.js'
@@ -13,10 +14,13 @@ import { openDuckDb } from '../src/etl/duckdb/engine.js'
 import { call, cast, col, type Expr, int, type Named, num, text, when } from '../src/etl/expr.js'
 import { filter, project, scan } from '../src/etl/relation.js'
 import { runPipeline, versions } from '../src/stages/run-pipeline.js'
+import { times, writeReport, type GoalRow } from './report.js'
 
 const STAGES = ['extract', 'validate', 'features', 'transform'] as const
 const NUMBERS = 13
 const TEXTS = 4
+
+const GOAL = 0.03
 
 const PLANS: Readonly<Record<string, string>> = {
   'constants, fixed ranges': `
@@ -112,19 +116,38 @@ async function writeFiles(folder: string, rows: number, files: number): Promise<
   await rm(ids)
 }
 
-const share = (part: Cost, whole: Cost): Readonly<Record<string, number>> => ({
-  wall: Number((part.wall_s / whole.wall_s).toFixed(4)),
-  cpu: Number((part.cpu_s / whole.cpu_s).toFixed(4)),
-})
+const rounded = (value: number): number => Number(value.toFixed(3))
 
 function costOf({ wall_s, cpu_s, stages }: Measured): Cost {
-  const round = (value: number): number => Number(value.toFixed(2))
-  const each = Object.entries(stages).map(([name, seconds]) => [name, round(seconds)])
-  return { wall_s: round(wall_s), cpu_s: round(cpu_s), stages: Object.fromEntries(each) as Record<string, number> }
+  const each = Object.entries(stages).map(([name, seconds]) => [name, rounded(seconds)])
+  return {
+    wall_s: rounded(wall_s),
+    cpu_s: rounded(cpu_s),
+    stages: Object.fromEntries(each) as Record<string, number>,
+  }
 }
 
-async function main(rows: number, files: number): Promise<void> {
+/** Samples of one plan: `known` is a home that has seen all files but `last`, which is put back before the first run. */
+async function samplesOf(folder: string, file: string, last: string, rounds: number) {
+  const [known, home] = [join(folder, 'known'), join(folder, 'home')]
+  const aside = join(folder, 'aside.csv')
+  await rename(last, aside)
+  measureApart(file, known)
+  await rename(aside, last)
+  const samples: { full: Measured[]; incremental: Measured[] } = { full: [], incremental: [] }
+  for (let round = 0; round < rounds; round++)
+    for (const side of ['full', 'incremental', 'incremental', 'full'] as const) {
+      if (side === 'incremental') await cp(known, home, { recursive: true, preserveTimestamps: true })
+      samples[side].push(measureApart(file, home))
+      await rm(home, { recursive: true })
+    }
+  await rm(known, { recursive: true })
+  return samples
+}
+
+async function main(rows: number, files: number, rounds: number): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
+  const goals: GoalRow[] = []
   const results: unknown[] = []
   try {
     await writeFiles(folder, rows, files)
@@ -141,33 +164,24 @@ data: {source_path: data, output_path: out, validation_rules: {value_ranges: {n0
 training: {model_type: logistic_regression}
 features:
   max_categories: 20
-  columns: {}
-`.replace('columns: {}', columns === '' ? 'columns: {}' : `columns:${columns}`),
+  columns:${columns === '' ? ' {}' : columns}
+`,
       )
-      const [home, fresh] = [join(folder, 'home'), join(folder, 'fresh')]
-      await rename(last, join(folder, 'aside.csv'))
-      measureApart(file, home)
-      await rename(join(folder, 'aside.csv'), last)
-      const incremental = measureApart(file, home)
-      const full = measureApart(file, fresh)
-      const isEqual = JSON.stringify(incremental.digests) === JSON.stringify(full.digests)
-      if (!isEqual) throw new Error(`${plan}: other artifacts than a full run's`)
-      const result = {
-        plan,
-        artifacts_equal: isEqual,
-        full: costOf(full),
-        incremental: costOf(incremental),
-        share_of_full: share(incremental, full),
-        log: incremental.log,
-      }
-      results.push(result)
-      process.stderr.write(`${JSON.stringify(result, null, 1)}\n`)
-      for (const path of [home, fresh]) await rm(path, { recursive: true })
+      const { full, incremental } = await samplesOf(folder, file, last, rounds)
+      const digests = new Set([...full, ...incremental].map((run) => JSON.stringify(run.digests)))
+      if (digests.size !== 1) throw new Error(`${plan}: other artifacts than a full run's`)
+      const log = incremental[0]?.log ?? []
+      const cpu = (runs: readonly Measured[]): number[] => runs.map(({ cpu_s }) => cpu_s)
+      goals.push({
+        ...{ area: 'incremental', what: `1 % added, plan of ${plan}: share of the full run's CPU`, goal: GOAL },
+        ...{ unit: 'times', better: 'less', measured: times(cpu(full), cpu(incremental)), peer: 'own full run' },
+        note: log.filter((line) => /all|again|anew/.test(line)).join('; ') || 'only the added file is read',
+      })
+      results.push({ plan, full: full.map(costOf), incremental: incremental.map(costOf), log })
+      process.stderr.write(`${JSON.stringify(results.at(-1), null, 1)}\n`)
     }
-    const machine = { cpu: cpus()[0]?.model ?? '', cores: cpus().length }
     const columns = 2 + NUMBERS + TEXTS
-    const what = { rows, columns, files, format: 'csv', added_files: 1, versions: versions(), machine }
-    process.stdout.write(`${JSON.stringify({ ...what, results }, null, 2)}\n`)
+    writeReport('incremental', goals, { rows, columns, files, format: 'csv', added: 1, versions: versions(), results })
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -175,4 +189,4 @@ features:
 
 const [first, file = '', home = ''] = process.argv.slice(2)
 if (first === '--measure') process.stdout.write(JSON.stringify(await measure(file, home)))
-else await main(Number(first ?? 3_000_000), Number(file || 100))
+else await main(Number(first ?? 1_000_000), Number(file || 100), Number(home || 2))
