@@ -2,11 +2,13 @@
 import type { ColumnProfile } from '../core/documents.js'
 import type { Field, Schema } from '../core/schema.js'
 import type { ColumnStatistics, Engine, StatisticsRequest } from './engine.js'
-import { call, cast, col, num, type Expr } from './expr.js'
-import type { Relation } from './relation.js'
+import { aggregate, call, cast, col, int, num, type Expr, type Named } from './expr.js'
+import { aggregated, project, type Relation } from './relation.js'
 
 const BINS = 20
 const MOST_FREQUENT = 20
+/** Columns whose bins are counted in one query: twenty counts each. */
+const TOGETHER = 32
 
 const isNumber = ({ type }: Field): boolean => type !== 'text' && type !== 'boolean'
 
@@ -30,26 +32,63 @@ export async function profileTable(
     ...(isNumber(field) ? { mean: true, stddev: true, range: true } : { values: MOST_FREQUENT }),
   }))
   const facts = await engine.statistics(relation, requests, signal)
-  const bins = schema.flatMap((field): StatisticsRequest[] => {
-    const expr = binOf(field, facts.get(field.name))
-    return expr === undefined ? [] : [{ name: field.name, expr, values: BINS }]
-  })
-  const counts = await engine.statistics(relation, bins, signal)
-  return schema.map((field) => profileOf(field, facts.get(field.name), counts.get(field.name)))
+  const bins = await histograms(engine, relation, schema, facts, signal)
+  return schema.map((field) => profileOf(field, facts.get(field.name), bins.get(field.name)))
 }
 
-/** Number of the bin between the smallest and the largest value, if they make a range. */
+/**
+ * How many values lie in each of the bins between the smallest and the largest value, of every column that has a range.
+ * Counted by comparing, not by groups: one pass, and no table in memory for each column.
+ */
+async function histograms(
+  engine: Engine,
+  relation: Relation,
+  schema: Schema,
+  facts: ReadonlyMap<string, ColumnStatistics>,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const ranged = schema.flatMap((field) => {
+    const bin = binOf(field, facts.get(field.name))
+    return bin === undefined ? [] : [{ name: field.name, bin }]
+  })
+  const found = new Map<string, readonly number[]>()
+  for (let start = 0; start < ranged.length; start += TOGETHER) {
+    const some = ranged.slice(start, start + TOGETHER)
+    const columns = some.map(({ bin }, i): Named => ({ name: `x${i}`, expr: bin }))
+    const counts = some.flatMap((_, i): Named[] => [
+      ...Array.from({ length: BINS - 1 }, (__, bin) => ({
+        name: `${i}.${bin}`,
+        expr: aggregate('count_if', [call('le', col(`x${i}`), int(bin))]),
+      })),
+      { name: `${i}.${BINS - 1}`, expr: aggregate('count', [col(`x${i}`)]) },
+    ])
+    const row = (await engine.rows(aggregated(project(relation, columns), [], counts), signal))[0] ?? {}
+    for (const [i, { name }] of some.entries()) {
+      const upTo = Array.from({ length: BINS }, (_, bin) => Number(row[`${i}.${bin}`]))
+      found.set(
+        name,
+        upTo.map((count, bin) => count - (upTo[bin - 1] ?? 0)),
+      )
+    }
+  }
+  return found
+}
+
+/** The number of a value's bin in its column's range, and for the largest the next one's. Undefined without a range. */
 function binOf({ name, type }: Field, facts: ColumnStatistics | undefined): Expr | undefined {
   if (facts?.min === undefined || facts.max === undefined || !Number.isFinite(facts.max - facts.min)) return undefined
   const value = type === 'timestamp' || type === 'date' ? call('epoch_us', col(name)) : col(name)
   // a constant: all in the first bin
   const share = call('div', call('sub', cast(value, 'number'), num(facts.min)), num(facts.max - facts.min || 1))
-  return cast(call('least', call('floor', call('mul', share, num(BINS))), num(BINS - 1)), 'integer')
+  // whole numbers compare several times as fast as doubles
+  return cast(call('mul', share, num(BINS)), 'int32')
 }
 
-function profileOf(field: Field, facts: ColumnStatistics | undefined, bins?: ColumnStatistics): ColumnProfile {
-  const histogram = new Array<number>(BINS).fill(0)
-  for (const { value, count } of bins?.values ?? []) histogram[Number(value)] = count
+function profileOf(
+  field: Field,
+  facts: ColumnStatistics | undefined,
+  histogram: readonly number[] | undefined,
+): ColumnProfile {
   return {
     name: field.name,
     type: field.type,
@@ -59,7 +98,7 @@ function profileOf(field: Field, facts: ColumnStatistics | undefined, bins?: Col
     ...finite('max', facts?.max),
     ...finite('mean', facts?.mean),
     ...(Number.isFinite(facts?.mean) ? finite('stddev', facts?.stddev) : {}),
-    ...(bins === undefined ? {} : { histogram }),
+    ...(histogram === undefined ? {} : { histogram }),
     ...(facts?.values === undefined ? {} : { top: facts.values }),
   }
 }
