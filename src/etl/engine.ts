@@ -25,6 +25,8 @@ export interface Target {
   readonly folder: string
   readonly format: 'parquet' | 'csv' | 'json'
   readonly compression?: 'snappy' | 'zstd' | 'gzip' | 'none'
+  /** Parquet with zstd: a few percent larger for a third less work, for tables that only Millrace reads. */
+  readonly quick?: boolean
   /** Writes one folder `column=value` per value, rows in the relation's order in each. */
   readonly partitionBy?: readonly string[]
 }

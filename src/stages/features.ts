@@ -17,7 +17,7 @@ import { isTableThere, ROW, rowProgress, tableRelation, writeTable } from './tab
 export function features(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'features',
-    version: 2,
+    version: 3,
     after: ['validate'],
     stillThere: (outputs, _, store) => isTableThere(store, outputs['table']),
     async run(context) {

@@ -33,7 +33,7 @@ export async function tableOfSource(
   schema: Schema,
   { memo, asTheyAre, progress, signal }: SourceTableOptions,
 ): Promise<{ readonly table: TableDocument; readonly made: number }> {
-  const about = ['table of a source file', 2, howRead(source), schema, asTheyAre]
+  const about = ['table of a source file', 3, howRead(source), schema, asTheyAre]
   const groups = asTheyAre ? source.paths.map((path) => [path]) : await groupsOf(memo, source, signal)
   const parts = groups.map((paths) => paths.map((path) => sourcePart(source, path)).join('\n'))
   const counter = rowCounter(progress)

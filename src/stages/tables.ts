@@ -63,7 +63,7 @@ export async function writeTable(
     const rows = written.reduce((sum, file) => sum + file.rows, 0)
     return { schema: relation.schema, rows, files: written }
   }
-  const about = ['table of a file', 1, engine.dialect.compile(parts.likeness).sql]
+  const about = ['table of a file', 2, engine.dialect.compile(parts.likeness).sql]
   const counter = rowCounter(options.progress)
   const { values, made } = await eachPart<Files>(
     options.memo,
@@ -120,7 +120,7 @@ async function writeWhole(
   const scratch = await store.scratch()
   const folder = join(scratch, 'table')
   try {
-    const target = { folder, format: 'parquet', compression: 'zstd' } as const
+    const target = { folder, format: 'parquet', compression: 'zstd', quick: true } as const
     const written = await engine.write(relation, target, progress, signal)
     const files = []
     for (const file of written.files)

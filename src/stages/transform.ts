@@ -71,7 +71,7 @@ export const inSplit = (rows: Relation, split: SplitName): Relation => filter(ro
 export function transform(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'transform',
-    version: 2,
+    version: 3,
     after: ['features'],
     stillThere: (outputs, _, store) => isTableThere(store, outputs['features']),
     async run(context) {

@@ -18,7 +18,7 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
   const resolve = (path: string): string => resources.resolve(path)
   return {
     name: 'validate',
-    version: 6,
+    version: 7,
     after: ['extract'],
     fingerprint: (config) => suiteDigest(config, resolve),
     // the time is no part of what is cached: a table may have grown too old since its report was written

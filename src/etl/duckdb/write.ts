@@ -241,10 +241,15 @@ async function copy(
   }, signal)
 }
 
-function copyOptions({ format, compression = format === 'parquet' ? 'snappy' : 'none' }: Target): string {
+/** Different values in a row group beyond which a quick table has no dictionary of them: numbers have far more. */
+const QUICK_DICTIONARY = 4096
+
+function copyOptions({ format, compression = format === 'parquet' ? 'snappy' : 'none', quick }: Target): string {
   switch (format) {
-    case 'parquet':
-      return `FORMAT parquet, COMPRESSION ${compression === 'none' ? 'uncompressed' : compression}, ROW_GROUP_SIZE ${ROW_GROUP}`
+    case 'parquet': {
+      const effort = quick === true ? `, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT ${QUICK_DICTIONARY}` : ''
+      return `FORMAT parquet, COMPRESSION ${compression === 'none' ? 'uncompressed' : compression}${effort}, ROW_GROUP_SIZE ${ROW_GROUP}`
+    }
     case 'csv':
       return `FORMAT csv, HEADER true, DELIMITER ',', QUOTE '"', ESCAPE '"'${compression === 'gzip' ? ', COMPRESSION gzip' : ''}`
     case 'json':
