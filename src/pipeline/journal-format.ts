@@ -1,9 +1,8 @@
 /**
  * The journal's file. One line an event: `<crc32c, 8 hex digits> <JSON>\n`, the checksum over the JSON's bytes. The
- * first line is `{"journal":"millrace","version":1}`. Every other line's JSON starts with `"at":<offset>`, where the
- * batch begins that it was written with: batches are synced one after another, so a line whose batch begins after a
- * damaged line proves that the damaged one had been safe on disk. What is damaged without such a witness is the torn end
- * of a write that was never acknowledged.
+ * first line is `{"journal":"millrace","version":1}`. Every other line's JSON starts with `"at":<offset>`, the bytes of
+ * the file that were safe on disk when it was written: a line with an offset beyond a damaged line proves that the damaged
+ * one had been safe. What is damaged without such a witness is the torn end of writes that were never acknowledged.
  */
 import { crc32c } from '../core/crc32c.js'
 import { MillraceError } from '../core/errors.js'
@@ -13,16 +12,53 @@ export const VERSION = 1
 const NEWLINE = 10
 const SPACE = 32
 
+/** Bytes of a line that are not its JSON: the checksum, a space, and the newline. */
+const CHECKSUM = 8
+const AROUND = CHECKSUM + 2
+const HEX = Buffer.from('0123456789abcdef')
+
 export function encodeLine(json: string): Buffer {
-  const body = Buffer.from(json, 'utf8')
-  return Buffer.concat([Buffer.from(`${crc32c(body).toString(16).padStart(8, '0')} `), body, Buffer.of(NEWLINE)])
+  const bytes = Buffer.allocUnsafe(Buffer.byteLength(json) + AROUND)
+  bytes.write(json, CHECKSUM + 1)
+  complete(bytes, 0, bytes.length)
+  return bytes
 }
 
 export const HEADER = encodeLine(`{"journal":"millrace","version":${VERSION}}`)
 
-/** `json` is an event as JSON.stringify gives it; `at` the offset of its batch. */
-export function encodeEvent(json: string, at: number): Buffer {
-  return encodeLine(`{"at":${at},${json.slice(1)}`)
+/**
+ * Lines one after another, and the place in `bytes` where each ends.
+ * @param events as JSON.stringify gives them
+ * @param at bytes of the file that are safe on disk
+ */
+export function encodeEvents(events: readonly string[], at: number): { bytes: Buffer; ends: readonly number[] } {
+  const opening = `{"at":${at},`
+  const around = AROUND + opening.length - 1
+  const ends: number[] = []
+  let end = 0
+  for (const json of events) ends.push((end += Buffer.byteLength(json) + around))
+  const bytes = Buffer.allocUnsafe(end)
+  let start = 0
+  events.forEach((json, i) => {
+    const end = ends[i] ?? 0
+    // the opening's comma takes the place of the event's own brace
+    bytes.write(json, start + CHECKSUM + opening.length)
+    bytes.write(opening, start + CHECKSUM + 1, 'latin1')
+    complete(bytes, start, end)
+    start = end
+  })
+  return { bytes, ends }
+}
+
+/** Writes around the JSON of the line in `bytes[start, end)` what else belongs to it. */
+function complete(bytes: Buffer, start: number, end: number): void {
+  let sum = crc32c(bytes, start + CHECKSUM + 1, end - 1)
+  for (let i = start + CHECKSUM - 1; i >= start; i--) {
+    bytes[i] = HEX[sum & 15] ?? 0
+    sum >>>= 4
+  }
+  bytes[start + CHECKSUM] = SPACE
+  bytes[end - 1] = NEWLINE
 }
 
 export interface Line {

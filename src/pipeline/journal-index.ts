@@ -38,9 +38,11 @@ export class JournalIndex {
     }
     if (event.type === 'stage-succeeded') {
       push(this.#successes, event.stage, event)
-      push(this.#byBase, `${event.stage} ${event.base}`, event)
-      const left = this.#checkpoints.get(event.base)?.filter((checkpoint) => checkpoint.run !== event.run)
-      if (left?.length) this.#checkpoints.set(event.base, left)
+      push(this.#byBase, event.base, event)
+      const all = this.#checkpoints.get(event.base)
+      if (all === undefined) return
+      const left = all.filter((checkpoint) => checkpoint.run !== event.run)
+      if (left.length > 0) this.#checkpoints.set(event.base, left)
       else this.#checkpoints.delete(event.base)
     } else if (event.type === 'stage-checkpoint') {
       const all = this.#checkpoints.get(event.base) ?? []
@@ -64,7 +66,7 @@ export class JournalIndex {
   }
 
   successes(stage: string, base: string): readonly StageSucceeded[] {
-    return this.#byBase.get(`${stage} ${base}`) ?? []
+    return this.#byBase.get(base)?.filter((success) => success.stage === stage) ?? []
   }
 
   checkpoints(base: string): readonly StageCheckpoint[] {

@@ -152,6 +152,21 @@ test('a home that is not there, or not a folder', async () => {
   await expect(openJournal(join(home, 'file'), { write: true })).rejects.toThrow()
 })
 
+test('what need not be durable is seen by readers, and may be lost until what follows is durable', async () => {
+  const journal = await openJournal(home, { write: true })
+  await journal.append(started('r'))
+  const durable = (await readFile(path)).length
+  await journal.append(log('r', 'one'), false)
+  expect((await messages(false)).messages).toEqual(['one'])
+  await journal.append(log('r', 'two'))
+  await journal.close()
+  const whole = await readFile(path)
+  // power lost at the sync of `two`: its block reached the disk, that of `one` did not
+  whole.fill(0, durable, whole.indexOf('one'))
+  await writeFile(path, whole)
+  expect(await messages()).toMatchObject({ messages: [], notes: [expect.stringContaining('torn')] })
+})
+
 test('one sync serves all that wait for it', async () => {
   const journal = await openJournal(home, { write: true })
   await Promise.all([

@@ -5,20 +5,23 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { devNull } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { MillraceError, nearest } from '../core/errors.js'
 import { fileError, makeFolder, syncFolder } from '../core/files.js'
 import type { RunEvent, StageCheckpoint, StageSucceeded } from './events.js'
 import { JournalIndex, type RunSummary } from './journal-index.js'
-import { HEADER, encodeEvent, scanLines } from './journal-format.js'
+import { HEADER, encodeEvents, scanLines } from './journal-format.js'
 
 export interface RunJournal {
   /** What opening found and did, e.g. that a torn end was cut. */
   readonly notes: readonly string[]
   /**
-   * Resolves when the event is on disk. Events are written in the order of the calls; those that arrive while one sync
-   * runs share the next. After a failed sync nothing is known of the file's end, so all later appends fail too.
+   * Resolves when the event is on disk. Events are written in the order of the calls; those of one turn of the event
+   * loop, and those that arrive while one sync runs, share a sync. After a failed one nothing is known of the file's end,
+   * so all later appends fail too.
+   * @param durable false: resolves when readers see the event, which is on disk when a later durable one is
    */
-  append(event: RunEvent): Promise<void>
+  append(event: RunEvent, durable?: boolean): Promise<void>
   /** A run's events in order; MR_RUN_UNKNOWN, naming those that exist. */
   replay(run: string): AsyncIterable<RunEvent>
   /** All runs, oldest first. */
@@ -61,11 +64,22 @@ export async function openJournal(
   }
 }
 
-interface Waiting {
-  readonly event: RunEvent
-  readonly json: string
+/** What is written together, and the promise of it that all share who wait for it. */
+interface Batch {
+  readonly events: RunEvent[]
+  readonly json: string[]
+  /** One of them must be on disk before the promise resolves. */
+  durable: boolean
+  readonly done: Promise<void>
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
+}
+
+function newBatch(): Batch {
+  let resolve: () => void = () => undefined
+  let reject: (error: unknown) => void = () => undefined
+  const done = new Promise<void>((yes, no) => ([resolve, reject] = [yes, no]))
+  return { events: [], json: [], durable: false, done, resolve, reject }
 }
 
 class FileJournal implements RunJournal {
@@ -74,10 +88,11 @@ class FileJournal implements RunJournal {
   readonly #file: FileHandle
   readonly #write: boolean
   readonly #index = new JournalIndex()
-  /** Bytes that are good and, when writing, durable; and the lines in them. */
+  /** Bytes that are good, and the lines in them; and, when writing, how many of the bytes are durable. */
   #size = 0
   #lines = 0
-  #waiting: Waiting[] = []
+  #durable = 0
+  #waiting: Batch | undefined
   #flushing: Promise<void> | undefined
   #refreshing: Promise<void> | undefined
   #broken: MillraceError | undefined
@@ -94,61 +109,69 @@ class FileJournal implements RunJournal {
     const { size } = await this.#file.stat()
     if (size > this.#size) {
       await this.#file.truncate(this.#size)
-      await this.#file.sync()
       this.notes.push(
         `${this.#path}: the last write was torn; its ${size - this.#size} bytes, never acknowledged, were cut`,
       )
     }
-    if (this.#size === 0) {
+    const isNew = this.#size === 0
+    if (isNew) {
       await this.#file.write(HEADER)
-      await this.#file.sync()
-      await syncFolder(dirname(this.#path))
       this.#size = HEADER.length
       this.#lines = 1
     }
+    await this.#file.sync() // also what a killed process wrote and did not sync
+    if (isNew) await syncFolder(dirname(this.#path))
+    this.#durable = this.#size
   }
 
-  append(event: RunEvent): Promise<void> {
+  append(event: RunEvent, durable = true): Promise<void> {
     if (this.#broken !== undefined) return Promise.reject(this.#broken)
     if (!this.#write) return Promise.reject(closed(this.#path, 'was opened to read'))
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ event, json: JSON.stringify(event), resolve, reject })
-      this.#flushing ??= this.#flush()
-    })
+    let json: string
+    try {
+      json = JSON.stringify(event)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+    const batch = (this.#waiting ??= newBatch())
+    batch.events.push(event)
+    batch.json.push(json)
+    batch.durable ||= durable
+    this.#flushing ??= this.#flush()
+    return batch.done
   }
 
   async #flush(): Promise<void> {
-    await Promise.resolve() // so that what is appended in the same turn goes together
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting
-      this.#waiting = []
-      const at = this.#size
-      const lines = batch.map(({ json }) => encodeEvent(json, at))
-      const bytes = Buffer.concat(lines)
+    await setImmediate() // what is appended in the same turn goes together
+    for (let batch = this.#waiting; batch !== undefined; batch = this.#waiting) {
+      this.#waiting = undefined
+      const start = this.#size
+      const { bytes, ends } = encodeEvents(batch.json, this.#durable)
       try {
         let written = 0
         while (written < bytes.length) {
           written += (await this.#file.write(bytes, written, bytes.length - written)).bytesWritten
         }
-        await this.#file.datasync()
+        if (batch.durable) await this.#file.datasync()
       } catch (error) {
-        await this.#break(error, at, batch)
+        await this.#break(error, start, batch)
         break
       }
       this.#size += bytes.length
-      let start = at
-      batch.forEach(({ event }, i) => {
-        const end = start + (lines[i]?.length ?? 0)
-        this.#index.add({ event, start, end, number: this.#lines + i + 1 })
-        start = end
+      if (batch.durable) this.#durable = this.#size
+      let from = start
+      batch.events.forEach((event, i) => {
+        const end = start + (ends[i] ?? 0)
+        this.#index.add({ event, start: from, end, number: this.#lines + i + 1 })
+        from = end
       })
-      this.#lines += lines.length
-      for (const { resolve } of batch) resolve()
+      this.#lines += batch.events.length
+      batch.resolve()
     }
     this.#flushing = undefined
   }
 
-  async #break(error: unknown, at: number, batch: readonly Waiting[]): Promise<void> {
+  async #break(error: unknown, at: number, batch: Batch): Promise<void> {
     const shown = fileError(error, 'write the journal', this.#path)
     this.#broken =
       shown instanceof MillraceError
@@ -158,8 +181,9 @@ class FileJournal implements RunJournal {
           })
     // Best effort: the next writer cuts a torn end anyway.
     await this.#file.truncate(at).catch(() => undefined)
-    for (const { reject } of [...batch, ...this.#waiting]) reject(this.#broken)
-    this.#waiting = []
+    batch.reject(this.#broken)
+    this.#waiting?.reject(this.#broken)
+    this.#waiting = undefined
   }
 
   async *replay(run: string): AsyncGenerator<RunEvent> {
@@ -193,12 +217,12 @@ class FileJournal implements RunJournal {
   }
 
   async successes(stage: string, base?: string): Promise<readonly StageSucceeded[]> {
-    await this.#refresh()
+    if (!this.#write) await this.#refresh()
     return base === undefined ? this.#index.successesOf(stage) : this.#index.successes(stage, base)
   }
 
   async checkpoints(base: string): Promise<readonly StageCheckpoint[]> {
-    await this.#refresh()
+    if (!this.#write) await this.#refresh()
     return this.#index.checkpoints(base)
   }
 
@@ -206,7 +230,9 @@ class FileJournal implements RunJournal {
     while (this.#flushing !== undefined) await this.#flushing
     await this.#refreshing
     if (this.#broken?.code === 'MR_JOURNAL_CLOSED') return
+    const isWhole = this.#broken === undefined
     this.#broken = closed(this.#path, 'is closed')
+    if (isWhole && this.#durable < this.#size && this.#write) await this.#file.datasync()
     await this.#file.close()
   }
 

@@ -13,7 +13,7 @@ import { openMemo } from '../../src/core/memo.js'
 import { openDuckDb } from '../../src/etl/duckdb/engine.js'
 import { scan } from '../../src/etl/relation.js'
 import { expandSource } from '../../src/etl/source.js'
-import { encodeEvent, HEADER, scanLines } from '../../src/pipeline/journal-format.js'
+import { encodeEvents, HEADER, scanLines } from '../../src/pipeline/journal-format.js'
 import { readModelFile } from '../../src/serving/model-file.js'
 import { readManifest } from '../../src/stages/published-table.js'
 import { NpyFile, npyHeader } from '../../src/train/npy.js'
@@ -40,14 +40,14 @@ fuzz('metadata of a model file', {
   codes: /^MR_MODEL_FILE_/,
 })
 
-const events = ['run-started', 'stage-started', 'run-finished'].map((type, i) =>
-  encodeEvent(
+const events = encodeEvents(
+  ['run-started', 'stage-started', 'run-finished'].map((type, i) =>
     JSON.stringify({ type, run: 'r', time: i, name: 'x', stages: [], argv: ['a'], config: {} }),
-    HEADER.length,
   ),
-)
+  HEADER.length,
+).bytes
 fuzz('journal', {
-  cases: mutated([HEADER, Buffer.concat([HEADER, ...events]), Buffer.concat([HEADER, ...events, ...events])]),
+  cases: mutated([HEADER, Buffer.concat([HEADER, events]), Buffer.concat([HEADER, events, events])]),
   parse: (bytes) => scanLines(Buffer.from(bytes), 0, 1, 'journal').lines,
   runs: 2_000,
   codes: /^MR_JOURNAL_/,
