@@ -1,10 +1,14 @@
-/** Attacks that docs/security.md says are refused and that no test beside the code shows; a canary file must survive. */
+/**
+ * Attacks that docs/security.md says are refused and that no test beside the code shows; a canary file must survive. And
+ * what came from the environment stands nowhere.
+ */
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { findRun } from '../src/cli/past-runs.js'
+import { execute } from '../src/cli/program.js'
 import { openArtifactStore } from '../src/core/artifact-store.js'
 import type { ArtifactRef } from '../src/core/artifacts.js'
 import { openDuckDb } from '../src/etl/duckdb/engine.js'
@@ -86,4 +90,107 @@ test('SQL in names of files and columns and in values stays text', async () => {
   expect(rows.map((row) => Object.values(row).slice(0, 2))).toEqual([names, names])
   await engine[Symbol.asyncDispose]()
   expect(await readFile(canary, 'utf8')).toBe('alive')
+})
+
+/** Runs a command in this process: its exit code and all that it wrote. */
+async function command(...args: string[]): Promise<{ code: number; written: string }> {
+  let written = ''
+  const stream = { write: (text: string) => Boolean((written += text)) }
+  const signal = new AbortController().signal
+  const code = await execute(args, { stdout: stream, stderr: stream, env: {}, signal })
+  return { code, written }
+}
+
+async function filesBelow(path: string): Promise<readonly string[]> {
+  const entries = await readdir(path, { recursive: true, withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+}
+
+describe('what the environment gave', () => {
+  const MARK = 'hunter2-7c41e9'
+  const yaml = `pipeline_name: loans
+version: "1"
+label: bought
+data: {source_path: "\${MARKED_LAKE}/rows.csv", output_path: "\${MARKED_OUT}", s3: {region: "\${MARKED}"}}
+training: {model_type: logistic_regression, max_epochs: 2}
+retry: {max_retries: 1, initial_delay: 0.01}
+evaluation: {bootstrap: 50}
+gate: {champion: false}
+leak_check: {action: warn}
+monitoring: {dashboard_url: "https://user:\${MARKED}@host/?key=\${MARKED}"}
+deploy: {token: "\${MARKED}", hosts: [one, "\${MARKED}"]}
+tuning: {storage: "postgres://\${MARKED}@host"}
+`
+  const rows = Array.from({ length: 200 }, (_, i) => `${i},${(i * 37) % 101},${(i * 37) % 101 > 50 === i % 5 > 0 ? 'yes' : 'no'}`)
+  let file: string
+  let home: string
+  let lake: string
+  beforeAll(async () => {
+    file = join(folder, 'marked.yaml')
+    home = join(folder, 'marked-home')
+    lake = join(folder, `lake-${MARK}`)
+    await writeFile(file, yaml)
+    vi.stubEnv('MARKED', MARK)
+    vi.stubEnv('MARKED_LAKE', lake)
+    vi.stubEnv('MARKED_OUT', join(folder, `out-${MARK}`))
+  })
+  afterAll(() => vi.unstubAllEnvs())
+
+  /** Nothing that was written anywhere holds the mark. */
+  async function expectNoMark(written: string): Promise<void> {
+    expect(written).not.toContain(MARK)
+    for (const path of [
+      ...(await filesBelow(home)),
+      ...(await filesBelow(join(folder, `out-${MARK}`)).catch(() => [])),
+    ])
+      expect((await readFile(path)).includes(MARK), path).toBe(false)
+  }
+
+  test('is neither stored nor shown, where a stage fails over it and where all goes well', async () => {
+    const all: string[] = []
+    const say = async (...args: string[]) => {
+      const { code, written } = await command(...args, '--home', home)
+      all.push(written)
+      return { code, written }
+    }
+    expect((await say('check', file)).code).toBe(0)
+    expect((await say('check', file, '--json')).code).toBe(0)
+    const failed = await say('run', file, '--debug')
+    expect(failed.written).toContain('MR_FILE_MISSING')
+    expect(failed.written).toContain('${MARKED_LAKE}')
+    await expectNoMark(all.join())
+    expect(await readFile(join(home, 'journal'), 'utf8')).toContain('"${MARKED_LAKE}/rows.csv"')
+
+    await mkdir(lake)
+    await writeFile(join(lake, 'rows.csv'), `id,x,bought\n${rows.join('\n')}\n`)
+    expect((await say('resume', '--json')).code).toBe(0)
+    expect((await say('run', file, '--json', '--debug')).code).toBe(0)
+    for (const args of [['status'], ['status', '--json'], ['runs', '--json'], ['open', '--print'], ['models', 'list']])
+      await say(...args)
+    await say('explain', file, '--json')
+    await say('explain', file, '--json', '--set', 'data.output_path=other')
+    expect((await filesBelow(home)).some((path) => path.endsWith('index.html'))).toBe(true)
+    await expectNoMark(all.join())
+    expect((await stat(join(home, 'secret.key'))).mode & 0o777).toBe(0o600)
+  }, 60_000)
+
+  test('is told from what it gave before', async () => {
+    const actions = async () => {
+      const { written } = await command('explain', file, '--home', home)
+      return [...written.matchAll(/^(\w+) +would run/gm)].map(([, stage]) => stage)
+    }
+    expect(await actions()).toEqual([])
+    vi.stubEnv('MARKED_OUT', join(folder, 'elsewhere'))
+    expect(await actions()).toEqual(['publish'])
+    vi.stubEnv('MARKED_OUT', join(folder, `out-${MARK}`))
+  })
+
+  test('must be there again for a run to go on', async () => {
+    vi.stubEnv('MARKED_LAKE', join(folder, `gone-${MARK}`))
+    expect((await command('run', file, '--home', home)).code).not.toBe(0)
+    vi.stubEnv('MARKED', undefined)
+    const { code, written } = await command('resume', '--home', home)
+    expect([code, written]).toEqual([2, expect.stringContaining('the environment variable MARKED is not set')])
+    expect(written).not.toContain(MARK)
+  })
 })

@@ -1,8 +1,6 @@
 /** The end of a run for people: its page, its verdict, what to do next, and the exit code. */
 import { chmod, copyFile, mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { PipelineConfig } from '../config/config.js'
-import { toYaml } from '../config/load.js'
 import type { ArtifactStore } from '../core/artifacts.js'
 import type { LeakDocument, RegistrationDocument, TableDocument } from '../core/documents.js'
 import { type ErrorCode, ERRORS, MillraceError } from '../core/errors.js'
@@ -32,7 +30,7 @@ export async function writeRunPages(
 ): Promise<string> {
   const folder = join(home, 'runs', state.run)
   await mkdir(folder, { recursive: true })
-  const gathered = await gatherRunPage(store, state, notes, (config: PipelineConfig) => toYaml(config))
+  const gathered = await gatherRunPage(store, state, notes)
   const quarantine = await copyQuarantine(store, gathered.validation?.quarantine, folder)
   const data = { ...gathered, ...(quarantine === undefined ? {} : { quarantine }) }
   if (data.validation !== undefined) {

@@ -11,7 +11,7 @@ import type {
   WindowDocument,
 } from '../core/documents.js'
 import type { PipelineConfig } from '../config/config.js'
-import { redact } from '../config/load.js'
+import { toYaml } from '../config/load.js'
 import type { RunPageData } from '../dashboard/run-page-data.js'
 import type { RunState } from '../pipeline/state.js'
 import type { ScoredDocument } from '../stages/evaluate.js'
@@ -23,9 +23,8 @@ export async function gatherRunPage(
   store: ArtifactStore,
   state: RunState,
   machineNotes: readonly string[],
-  toYaml: (config: PipelineConfig) => string,
 ): Promise<RunPageData> {
-  const config = redact(state.config as PipelineConfig, state.secrets ?? [])
+  const config = state.config as PipelineConfig
   const refOf = (stage: string, output: string): ArtifactRef | undefined => {
     const found = state.stages.find(({ name }) => name === stage)
     return found?.value?.[output] ?? found?.attachments?.[output]
@@ -95,7 +94,7 @@ export async function gatherRunPage(
     ...(Object.fromEntries(
       Object.entries(optional).filter(([, value]) => value !== undefined),
     ) as Partial<RunPageData>),
-    config: toYaml(config),
+    config: toYaml(config, state.environment),
     versions: state.versions,
     digests,
     notes: [

@@ -1,12 +1,14 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { golden } from '../../test/golden.js'
 import { MillraceError } from '../core/errors.js'
 import type { PipelineConfig } from './config.js'
-import { fromYaml, loadConfig, REDACTED, redact, requireLabel, resolvePath, toYaml } from './load.js'
+import { hideError } from './environment.js'
+import { fromYaml, loadConfig, type LoadedConfig, reloadConfig, requireLabel, resolvePath, toYaml } from './load.js'
 
 /** A file with exactly the keys of the configuration chapter. */
 const CHAPTER_FILE = readFileSync(new URL('../../test/golden/config/chapter.yaml', import.meta.url), 'utf8')
@@ -59,25 +61,22 @@ deploy:
   literal: $\${KEY}
 `
 
+  const paths = (loaded: LoadedConfig) => loaded.environment.map(({ path }) => path)
+
   it('are known by their paths: whole, in part, in lists, by alias, of numbers; not defaults and literals', () => {
-    const { fromEnvironment } = load(text, [], env)
-    expect(fromEnvironment).toEqual([
+    expect(paths(load(text, [], env))).toEqual([
       ['training', 'batch_size'],
       ['deploy', 'token'],
       ['deploy', 'a.b', 1],
       ['deploy', 'a.b', 2],
     ])
-    expect(load(MINIMAL, [], env).fromEnvironment).toEqual([])
+    expect(paths(load(MINIMAL, [], env))).toEqual([])
   })
 
   it('are those of the layer that counts', () => {
     const layers = [file('under.yaml', text), file('over.yaml', 'deploy: {token: plain, more: "${KEY}"}\n')]
-    const { fromEnvironment } = loadConfig(layers, {
-      cwd: folder,
-      env,
-      set: ['data.output_path=${OUT}', 'deploy.more=1'],
-    })
-    expect(fromEnvironment).toEqual([
+    const loaded = loadConfig(layers, { cwd: folder, env, set: ['data.output_path=${OUT}', 'deploy.more=1'] })
+    expect(paths(loaded)).toEqual([
       ['data', 'output_path'],
       ['training', 'batch_size'],
       ['deploy', 'a.b', 1],
@@ -85,30 +84,65 @@ deploy:
     ])
   })
 
-  it('can be hidden from people, in a copy', () => {
-    const { config, fromEnvironment } = load(text, [], env)
-    const shown = redact(config, fromEnvironment)
-    expect(JSON.stringify(shown)).not.toContain('s3cret')
-    expect(toYaml(shown)).not.toContain('s3cret')
-    expect(shown.deploy).toEqual({
-      token: REDACTED,
-      'a.b': ['plain', REDACTED, REDACTED],
+  it('are recorded as they were written', () => {
+    const { config, recorded } = load(text, [], env)
+    expect(JSON.stringify(recorded)).not.toContain('s3cret')
+    const deploy = {
+      token: '${KEY}',
+      'a.b': ['plain', 'postgres://u:${KEY}@${HOST:-local}/x', '${KEY}'],
       fallback: 'nothing secret',
       literal: '${KEY}',
-    })
-    expect(shown).toEqual({
-      ...config,
-      training: { ...config.training, batch_size: REDACTED },
-      deploy: shown.deploy,
-    })
+    }
+    expect(recorded).toEqual({ ...config, training: { ...config.training, batch_size: '${BATCH}' }, deploy })
     expect(config.deploy).toMatchObject({ token: 's3cret' })
     expect(config.training.batch_size).toBe(64)
-    // of another configuration, or none: nothing to hide there
-    expect(redact({ a: 1, list: [1] }, [['b', 'c'], ['a', 'x'], [], ['list', 7], ['__proto__', 'polluted']])).toEqual({
-      a: 1,
-      list: [1],
+  })
+
+  it('are taken from the environment again where a recorded configuration goes on', () => {
+    const { config, recorded, environment } = load(text, [], env)
+    expect(reloadConfig(recorded, environment, env).config).toEqual(config)
+    const { config: today, hide } = reloadConfig(recorded, environment, { ...env, KEY: 'another', BATCH: '65' })
+    expect(today?.training.batch_size).toBe(65)
+    expect(today?.deploy).toMatchObject({ token: 'another', literal: '${KEY}' })
+    expect(hide('of another')).toBe('of ${KEY}')
+    // as YAML, too, it is what the file said
+    expect(fromYaml(toYaml(recorded, environment), 'p.yaml', { env })).toEqual(config)
+    const others = (changed: Record<string, string | undefined>) => {
+      const error = failure(() => reloadConfig(recorded, environment, { ...env, ...changed }))
+      return [error, ...error.others].map(({ code, message, at }) => [code, message, at?.line])
+    }
+    const [missing] = others({ BATCH: undefined })
+    expect(missing).toEqual(['MR_CONFIG_INVALID', 'the environment variable BATCH is not set', 9])
+    expect(others({ BATCH: 'not-a-number' })[0]?.[1]).toMatch(/^training.batch_size is "\$\{BATCH\}", it must be/)
+    // another version would have recorded another
+    expect(reloadConfig({ ...(recorded as object), no_more: 1 }, environment, env).config).toBeUndefined()
+  })
+
+  it('are hidden in texts, in the forms that texts have them in; short ones and the names of models are not', () => {
+    const secret = `pa"ss'wo rd/\\`
+    const { hide } = loadConfig(file('p.yaml', `${MINIMAL}deploy: {a: "\${A}", b: "\${B}", c: "\${C}"}\n`), {
+      cwd: folder,
+      env: { A: secret, B: 'short', C: `${secret}-longer`, NAME: 'my_model' },
+      set: ['pipeline_name=${NAME}'],
     })
-    expect({}).not.toHaveProperty('polluted')
+    expect(hide(`no ${secret}, ${JSON.stringify(secret)}, '${secret.replaceAll("'", "''")}'`)).toBe(
+      'no ${A}, "${A}", \'${A}\'',
+    )
+    expect(hide(`https://x/${encodeURIComponent(secret)}?q=1`)).toBe('https://x/${A}?q=1')
+    expect(hide(`${secret}-longer`)).toBe('${C}')
+    expect(hide('short words of my_model')).toBe('short words of my_model')
+  })
+
+  it('are hidden in faults, before these are cut to a length', () => {
+    const long = 'k'.repeat(80)
+    const error = failure(() => load(`${MINIMAL}  batch_size: \${KEY}\n`, [], { KEY: long }))
+    expect(error.message).toContain('training.batch_size is "${KEY}", it must be')
+    expect(`${error.message} ${error.stack}`).not.toContain('kkkk')
+    const cause = new Error(`said ${long}`, { cause: long })
+    const { hide } = load(`${MINIMAL}deploy: {key: "\${KEY}"}\n`, [], { KEY: long })
+    const hidden = hideError(new MillraceError('MR_FILE_MISSING', long, { hint: long, cause }), hide) as MillraceError
+    expect(inspect(hidden)).not.toContain('kkkk')
+    expect([hidden.message, hidden.hint, (hidden.cause as Error).message]).toEqual(['${KEY}', '${KEY}', 'said ${KEY}'])
   })
 })
 

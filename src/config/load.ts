@@ -4,7 +4,17 @@ import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { MillraceError, type Position } from '../core/errors.js'
+import { canonicalJson } from '../core/json.js'
 import type { PipelineConfig } from './config.js'
+import {
+  asWritten,
+  environmentValues,
+  hideError,
+  hider,
+  treeOf,
+  type EnvironmentValue,
+  type Hide,
+} from './environment.js'
 import { parseYaml, type Tree } from './source.js'
 import { Places, validate, type Path } from './validate.js'
 
@@ -15,8 +25,12 @@ export interface LoadedConfig {
   readonly positionOf: (path: string | Path) => Position | undefined
   /** As given, the pipeline file first and its layers after it. */
   readonly files: readonly string[]
-  /** Paths of the values that variables of the environment gave, whole or in part: `redact` hides them. */
-  readonly fromEnvironment: readonly Path[]
+  /** Values that variables of the environment gave, whole or in part. */
+  readonly environment: readonly EnvironmentValue[]
+  /** The configuration as it may be stored or shown: those values as the file wrote them. */
+  readonly recorded: unknown
+  /** Replaces those values in texts for people. */
+  readonly hide: Hide
   /** The folder of the pipeline file: what relative paths in it are relative to. */
   readonly folder: string
 }
@@ -46,34 +60,44 @@ export function fromYaml(text: string, file = 'pipeline.yaml', options: LoadOpti
   return load([{ file, text }], options.cwd ?? process.cwd(), options).config
 }
 
-/** The configuration with every default spelled out; `fromYaml` of it is equal to `config`. */
-export function toYaml(config: PipelineConfig): string {
-  // a text that happens to hold ${ would be taken for a variable when read again
-  const escaped = (_: unknown, value: unknown) =>
-    typeof value === 'string' ? value.replaceAll('${', () => '$${') : value
-  return stringify(config, escaped, { lineWidth: 0, aliasDuplicateObjects: false })
+/**
+ * The configuration of a run that goes on, with what the environment holds today. `config` is absent where another
+ * version of Millrace recorded it. Throws MR_CONFIG_INVALID for a variable that is not set, or does not fit any more.
+ */
+export function reloadConfig(
+  recorded: unknown,
+  values: readonly EnvironmentValue[],
+  env: LoadOptions['env'] = process.env,
+): Pick<LoadedConfig, 'environment' | 'recorded' | 'hide'> & { readonly config?: PipelineConfig } {
+  const { tree, faults } = treeOf(recorded, values, env)
+  const hide = hider([tree])
+  const result = validate(tree, hide)
+  const positions = values.map(({ at }) => JSON.stringify(at))
+  const ofValues = result.faults.filter(({ at }) => positions.includes(JSON.stringify(at)))
+  const all = faults.length > 0 ? faults : ofValues
+  if (all.length > 0) throw hideError(together(all), hide)
+  const { config } = result
+  const isWhole = config !== undefined && canonicalJson(asWritten(config, tree)) === canonicalJson(recorded)
+  return { environment: values, recorded, hide, ...(isWhole ? { config: deepFreeze(config) } : {}) }
 }
-
-/** What `redact` puts for a value. */
-export const REDACTED = '***'
 
 /**
- * A copy of a configuration for people to see, in which the values at `paths` are `***` whatever their type was. Paths
- * that it does not have are passed over.
+ * A configuration with every default spelled out; `fromYaml` of it is equal to `config`.
+ * @param values those that `config` holds as they were written, `${NAME}` and all
  */
-export function redact<Config>(config: Config, paths: readonly Path[]): Config {
-  const copy = structuredClone(config)
-  for (const path of paths) {
-    const last = path.at(-1)
-    let node: unknown = copy
-    for (const step of path.slice(0, -1)) node = isNode(node) && Object.hasOwn(node, step) ? node[step] : undefined
-    if (last !== undefined && isNode(node) && Object.hasOwn(node, last)) node[last] = REDACTED
+export function toYaml(config: unknown, values: readonly EnvironmentValue[] = []): string {
+  const written = new Set(values.map(({ path }) => JSON.stringify(path)))
+  // a text that happens to hold ${ would be taken for a variable when read again
+  const escaped = (value: unknown, path: Path): unknown => {
+    if (typeof value === 'string')
+      return written.has(JSON.stringify(path)) ? value : value.replaceAll('${', () => '$${')
+    if (Array.isArray(value)) return value.map((item: unknown, i) => escaped(item, [...path, i]))
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(
+      Object.entries(value).map(([name, inner]: [string, unknown]) => [name, escaped(inner, [...path, name])]),
+    )
   }
-  return copy
-}
-
-function isNode(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
+  return stringify(escaped(config, []), { lineWidth: 0, aliasDuplicateObjects: false })
 }
 
 /** A path of the file as an absolute path; addresses (`s3://…`) stay as they are. */
@@ -105,17 +129,20 @@ function load(
   const [first, ...later] = trees
   const isReadable = parsed.every((part) => !part.broken) && first !== undefined
   const merged = isReadable ? later.reduce(merge, first) : undefined
-  const result = merged && validate(merged)
+  const hide = hider(trees)
+  const result = merged && validate(merged, hide)
   const all = [...faults, ...(result?.faults ?? [])].sort(
     byPlace([...texts.map(({ file }) => file), ...(options.set ?? []).map(overridePlace)]),
   )
-  if (all.length > 0 || !result?.config) throw together(all)
+  if (all.length > 0 || merged === undefined || !result?.config) throw hideError(together(all), hide)
   const places: Places = result.places
   return {
     config: deepFreeze(result.config),
     positionOf: (path) => places.value(typeof path === 'string' ? segments(path) : path),
     files: texts.map(({ file }) => file),
-    fromEnvironment: merged === undefined ? [] : environmentPaths(merged, []),
+    environment: environmentValues(merged),
+    recorded: asWritten(result.config, merged),
+    hide,
     folder,
   }
 }
@@ -162,17 +189,6 @@ function merge(under: Tree, over: Tree): Tree {
     entries.set(name, before ? { at: entry.at, value: merge(before.value, entry.value) } : entry)
   }
   return { kind: 'map', at: under.at, entries }
-}
-
-function environmentPaths(tree: Tree, path: Path): readonly Path[] {
-  switch (tree.kind) {
-    case 'scalar':
-      return tree.fromEnvironment === true ? [path] : []
-    case 'list':
-      return tree.items.flatMap((item, i) => environmentPaths(item, [...path, i]))
-    case 'map':
-      return [...tree.entries].flatMap(([name, { value }]) => environmentPaths(value, [...path, name]))
-  }
 }
 
 function together(faults: readonly MillraceError[]): MillraceError {

@@ -5,15 +5,28 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, Scalar, type Document } from 'yaml'
 import { MillraceError, type Position } from '../core/errors.js'
 
+interface ScalarTree {
+  readonly kind: 'scalar'
+  readonly at: Position
+  readonly value: unknown
+  readonly source: string
+  /** Variables of the environment gave it, or a part of it: it may be a secret. */
+  readonly environment?: FromEnvironment
+}
+
+interface FromEnvironment {
+  /** With `${NAME}` in it. */
+  readonly written: string
+  /** Without quotes: the text may stand for a number, true, false or null. */
+  readonly isPlain: boolean
+  readonly variables: readonly { readonly name: string; readonly value: string }[]
+}
+
+/** A scalar that variables of the environment gave, whole or in part. */
+export type Substituted = ScalarTree & { readonly environment: FromEnvironment }
+
 export type Tree =
-  | {
-      readonly kind: 'scalar'
-      readonly at: Position
-      readonly value: unknown
-      readonly source: string
-      /** A variable of the environment gave it, or a part of it: it may be a secret. */
-      readonly fromEnvironment?: boolean
-    }
+  | ScalarTree
   | { readonly kind: 'list'; readonly at: Position; readonly items: readonly Tree[] }
   | { readonly kind: 'map'; readonly at: Position; readonly entries: ReadonlyMap<string, Entry> }
 
@@ -173,42 +186,65 @@ class TreeReader {
     const source = node.source ?? ''
     if (typeof node.value !== 'string' || !node.value.includes('${'))
       return { kind: 'scalar', at, value: node.value, source }
-    const { text, fromEnvironment } = this.expand(node.value, at)
-    // unquoted, `${N}` may stand for a number, true, false or null, as the plain text would
-    const value = node.type === Scalar.PLAIN && text !== node.value ? plainValue(text) : text
-    return { kind: 'scalar', at, value, source: text, fromEnvironment }
-  }
-
-  /** One pass: what a variable holds is text, never looked into again. `$${` is a literal `${`. */
-  private expand(written: string, at: Position): { text: string; fromEnvironment: boolean } {
-    let fromEnvironment = false
-    const text = written.replace(
-      /\$\$(?=\{)|\$\{([^}]*)(\})?/g,
-      (whole, inside: string | undefined, close: string | undefined) => {
-        if (inside === undefined) return '$'
-        const match = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(inside)
-        if (!match || close === undefined) {
-          this.fault(`${JSON.stringify(whole)} must be \${NAME} or \${NAME:-default}`, at, 'write $${ for a literal ${')
-          return whole
-        }
-        const [, name = '', fallback] = match
-        const value = this.env[name]
-        // as in a shell, `:-` is for a variable that is unset or empty
-        if (value !== undefined && !(value === '' && fallback !== undefined)) {
-          fromEnvironment = true
-          return value
-        }
-        if (fallback !== undefined) return fallback
-        this.fault(`the environment variable ${name} is not set`, at, `set it, or write \${${name}:-default}`)
-        return whole
-      },
-    )
-    return { text, fromEnvironment }
+    return substitute(node.value, {
+      at,
+      isPlain: node.type === Scalar.PLAIN,
+      env: this.env,
+      fault: (fault) => this.faults.push(fault),
+    })
   }
 
   private fault(message: string, at: Position, hint?: string): void {
     this.faults.push(new MillraceError('MR_CONFIG_INVALID', message, hint === undefined ? { at } : { at, hint }))
   }
+}
+
+/**
+ * The scalar that a written text with `${NAME}` in it stands for. One pass: what a variable holds is text, never looked
+ * into again. `$${` is a literal `${`.
+ * @param options.fault hears of variables that are not set and of what is no variable
+ */
+export function substitute(
+  written: string,
+  {
+    at,
+    isPlain,
+    env,
+    fault,
+  }: {
+    readonly at: Position
+    readonly isPlain: boolean
+    readonly env: Readonly<Record<string, string | undefined>>
+    readonly fault: (fault: MillraceError) => void
+  },
+): ScalarTree {
+  const variables: { name: string; value: string }[] = []
+  const refuse = (message: string, hint: string) => fault(new MillraceError('MR_CONFIG_INVALID', message, { at, hint }))
+  const text = written.replace(
+    /\$\$(?=\{)|\$\{([^}]*)(\})?/g,
+    (whole, inside: string | undefined, close: string | undefined) => {
+      if (inside === undefined) return '$'
+      const match = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(inside)
+      if (!match || close === undefined) {
+        refuse(`${JSON.stringify(whole)} must be \${NAME} or \${NAME:-default}`, 'write $${ for a literal ${')
+        return whole
+      }
+      const [, name = '', fallback] = match
+      const value = env[name]
+      // as in a shell, `:-` is for a variable that is unset or empty
+      if (value !== undefined && !(value === '' && fallback !== undefined)) {
+        variables.push({ name, value })
+        return value
+      }
+      if (fallback !== undefined) return fallback
+      refuse(`the environment variable ${name} is not set`, `set it, or write \${${name}:-default}`)
+      return whole
+    },
+  )
+  // unquoted, `${N}` may stand for a number, true, false or null, as the plain text would
+  const value = isPlain && text !== written ? plainValue(text) : text
+  const scalar: ScalarTree = { kind: 'scalar', at, value, source: text }
+  return variables.length === 0 ? scalar : { ...scalar, environment: { written, isPlain, variables } }
 }
 
 /** The core schema of YAML 1.2 for one plain scalar. */

@@ -38,13 +38,16 @@ export interface Validated {
   readonly faults: readonly MillraceError[]
 }
 
-/** Checks types, ranges and what keys say of each other. Nothing is thrown: faults are given back, all of them. */
-export function validate(tree: Tree): Validated {
+/**
+ * Checks types, ranges and what keys say of each other. Nothing is thrown: faults are given back, all of them.
+ * @param hide what a value goes through before a fault shows it
+ */
+export function validate(tree: Tree, hide: (text: string) => string = (text) => text): Validated {
   const places = new Places()
   const raw = plain(tree, [], places)
   const result = pipelineSchema.safeParse(raw)
   const issues = result.success ? [] : result.error.issues
-  const faults = issues.flatMap((issue) => describe(issue, raw, places))
+  const faults = issues.flatMap((issue) => describe(issue, raw, places, hide))
   // what keys say of each other is checked where the keys themselves are right
   // (an unknown key spoils its section, since it may be a misspelt one of it, but not the whole file)
   const faulty = issues.map((issue) => settled(issue.path)).filter((path) => path.length > 0)
@@ -76,7 +79,7 @@ function plain(tree: Tree, path: Path, places: Places, key = tree.at): unknown {
 }
 
 /** One fault, or one for each unknown key. */
-function describe(issue: $ZodIssue, raw: unknown, places: Places): MillraceError[] {
+function describe(issue: $ZodIssue, raw: unknown, places: Places, hide: (text: string) => string): MillraceError[] {
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((name) => {
       const path = [...issue.path.map(String), name]
@@ -113,7 +116,7 @@ function describe(issue: $ZodIssue, raw: unknown, places: Places): MillraceError
   const close =
     issue.code === 'invalid_value' && typeof value === 'string' ? nearest(value, issue.values.map(String)) : undefined
   const question = close === undefined ? '' : `: did you mean ${close}?`
-  return [invalid(`${name} is ${show(value)}, it must be ${rule}${question}`, places.value(ruled), hint)]
+  return [invalid(`${name} is ${show(value, hide)}, it must be ${rule}${question}`, places.value(ruled), hint)]
 }
 
 function invalid(message: string, at: Position | undefined, hint?: string): MillraceError {
@@ -124,9 +127,10 @@ function invalid(message: string, at: Position | undefined, hint?: string): Mill
 }
 
 /** A value as the file would hold it, cut to a length that fits a line. */
-function show(value: unknown): string {
-  if (typeof value === 'number') return String(value)
-  const text = JSON.stringify(value)
+function show(value: unknown, hide: (text: string) => string): string {
+  if (typeof value === 'number') return hide(String(value))
+  // before it is cut: half of a secret would not be found
+  const text = hide(JSON.stringify(value))
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
 

@@ -9,7 +9,7 @@ import { MillraceError } from '../core/errors.js'
 import type { InputDigests, Read, RunEvent, StageCheckpoint, StageError } from './events.js'
 import { ProgressMeter, type ProgressReport } from './progress.js'
 import { recordInputs } from './identity.js'
-import { recordReads } from './reads.js'
+import { recordReads, type Sealing } from './reads.js'
 import type { Artifacts, StageContext, StageKind } from './stage.js'
 
 /** Milliseconds that a cancelled stage has to end by itself, e.g. with a last checkpoint. */
@@ -20,6 +20,7 @@ export interface Attempt<Config> {
   readonly stage: StageKind<Config>
   readonly base: string
   readonly config: Config
+  readonly sealing: Sealing | undefined
   readonly inputs: Readonly<Record<string, Artifacts>>
   readonly resumed: StageCheckpoint | undefined
   readonly store: ArtifactStore
@@ -38,7 +39,7 @@ export async function runAttempt<Config>(
   attempt: Attempt<Config>,
 ): Promise<{ outputs: Artifacts; inputs: InputDigests; reads: readonly Read[] }> {
   const { run, stage, base, store, clock, resumed, record } = attempt
-  const recorded = recordReads(attempt.config, resumed?.reads)
+  const recorded = recordReads(attempt.config, attempt.sealing, resumed?.reads)
   const recordedInputs = recordInputs(attempt.inputs, resumed?.inputs)
   const meter = new ProgressMeter()
   const controller = new AbortController()

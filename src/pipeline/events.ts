@@ -1,4 +1,5 @@
 /** What the journal holds. Every event names its run and the wall time (milliseconds since 1970 UTC). */
+import type { EnvironmentValue } from '../config/environment.js'
 import type { ArtifactRef } from '../core/artifacts.js'
 import type { Artifacts } from './stage.js'
 
@@ -25,7 +26,7 @@ interface StageBase extends Base {
   readonly stage: string
 }
 
-/** A new run. `config` is the resolved configuration; `argv` how it was asked for. */
+/** A new run. `config` is the resolved configuration, without its secrets; `argv` how it was asked for. */
 export interface RunStarted extends Base {
   readonly type: 'run-started'
   readonly name: string
@@ -35,8 +36,8 @@ export interface RunStarted extends Base {
   readonly argv: readonly string[]
   /** What relative paths of the configuration start from. */
   readonly folder?: string
-  /** Places in the configuration whose values are not for people's eyes. */
-  readonly secrets?: readonly (readonly (string | number)[])[]
+  /** Values that the configuration does not hold, but what the file wrote for them. */
+  readonly environment?: readonly EnvironmentValue[]
   readonly force: boolean | readonly string[]
   readonly stages: readonly { readonly name: string; readonly version: number; readonly after: readonly string[] }[]
 }

@@ -2,8 +2,9 @@
  * Runs a graph of stages: side by side where they do not depend on each other, not at all where the journal holds the
  * same work, again where an error can pass. Every outcome is recorded before anything follows from it.
  */
-import { randomInt } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { availableParallelism } from 'node:os'
+import type { EnvironmentValue } from '../config/environment.js'
 import type { ArtifactStore } from '../core/artifacts.js'
 import { systemClock, type Clock } from '../core/clock.js'
 import { MillraceError, nearest } from '../core/errors.js'
@@ -15,6 +16,7 @@ import { explainStages, type StageExplanation } from './explain.js'
 import { checkGraph } from './graph.js'
 import type { RunJournal } from './journal.js'
 import type { ProgressReport } from './progress.js'
+import type { Sealing } from './reads.js'
 import { RunInProgress } from './run.js'
 import type { StageKind } from './stage.js'
 import { applyEvent, foldRun, type RunState } from './state.js'
@@ -28,6 +30,17 @@ export interface ExecutorOptions {
   /** Stages at once; default: the processors of this machine. */
   readonly concurrency?: number
   readonly retry?: RetryStrategy
+  /** The home's, for hashes of secrets; default: a random one, under which nothing recorded before is found again. */
+  readonly key?: Uint8Array
+}
+
+/** What of a configuration must not be recorded. */
+export interface Secrets {
+  /** The configuration as it may be recorded: other values at the places of `environment`. */
+  readonly recorded: unknown
+  readonly environment: readonly EnvironmentValue[]
+  /** Takes secrets out of logs, errors and command lines. */
+  readonly hide: (text: string) => string
 }
 
 /** Not in the journal: how far a running stage is. */
@@ -46,6 +59,7 @@ interface Common<Config> {
   readonly versions?: Readonly<Record<string, string>>
   /** Cancels: running stages get a few seconds to end, the run is `cancelled` and can be resumed. */
   readonly signal?: AbortSignal
+  readonly secrets?: Secrets
   /** Hears of everything, in order. What it throws is reported as a process warning and changes nothing. */
   readonly onEvent?: (event: ExecutionEvent) => void
 }
@@ -62,8 +76,6 @@ export interface ExecuteOptions<Config> extends Common<Config> {
   readonly argv?: readonly string[]
   /** What relative paths of the configuration start from; recorded for `resume`. */
   readonly folder?: string
-  /** Places in the configuration whose values are not for people's eyes; recorded beside it. */
-  readonly secrets?: readonly (readonly (string | number)[])[]
 }
 
 export class PipelineExecutor {
@@ -73,6 +85,7 @@ export class PipelineExecutor {
   readonly #random: { uniform(): number }
   readonly #concurrency: number
   readonly #retry: RetryStrategy
+  readonly #key: Uint8Array
 
   constructor(options: ExecutorOptions) {
     this.#journal = options.journal
@@ -81,6 +94,7 @@ export class PipelineExecutor {
     this.#random = options.random ?? new Rng(randomInt(2 ** 47))
     this.#concurrency = options.concurrency ?? availableParallelism()
     this.#retry = options.retry ?? new RetryStrategy()
+    this.#key = options.key ?? randomBytes(32)
     if (!(this.#concurrency >= 1)) throw new RangeError(`concurrency ${this.#concurrency}: must be at least 1`)
   }
 
@@ -92,28 +106,31 @@ export class PipelineExecutor {
     const order = checkGraph(options.stages)
     const force = checkForce(options.force ?? false, order)
     const run = await this.#checkRunId(options.runId)
+    const { secrets } = options
+    const config = JSON.parse(canonicalJson(options.config)) as Config
     const started: RunStarted = {
       type: 'run-started',
       run,
       time: this.#clock.now(),
       name: options.name,
-      config: JSON.parse(canonicalJson(options.config)) as unknown,
+      config: secrets === undefined ? config : (JSON.parse(canonicalJson(secrets.recorded)) as unknown),
       seed: options.seed,
       versions: options.versions ?? {},
-      argv: options.argv ?? [],
+      argv: (options.argv ?? []).map((word) => secrets?.hide(word) ?? word),
       ...(options.folder === undefined ? {} : { folder: options.folder }),
-      ...(options.secrets === undefined ? {} : { secrets: options.secrets }),
+      ...(secrets === undefined || secrets.environment.length === 0 ? {} : { environment: secrets.environment }),
       force,
       stages: order.map(({ name, version, after }) => ({ name, version, after })),
     }
-    return this.#work(options, order, started, undefined)
+    return this.#work(options, order, started, undefined, config)
   }
 
   /**
-   * Goes on with a run that was killed, cancelled or failed, under its own name and recorded configuration; what it has
-   * done already is not done again. MR_RUN_UNKNOWN.
+   * Goes on with a run that was killed, cancelled or failed, under its own name; what it has done already is not done
+   * again. MR_RUN_UNKNOWN.
+   * @param options.config default: as recorded; with secrets it must be given
    */
-  async resume<Config>(run: string, options: Common<Config>): Promise<RunState> {
+  async resume<Config>(run: string, options: Common<Config> & { readonly config?: Config }): Promise<RunState> {
     const order = checkGraph(options.stages)
     const state = await foldRun(this.#journal.replay(run))
     const event: RunEvent = {
@@ -123,7 +140,7 @@ export class PipelineExecutor {
       versions: options.versions ?? state?.versions ?? {},
       stages: order.map(({ name, version, after }) => ({ name, version, after })),
     }
-    return this.#work(options, order, event, state)
+    return this.#work(options, order, event, state, options.config ?? (state?.config as Config))
   }
 
   /** A name for a run: the time and six random digits. */
@@ -137,10 +154,11 @@ export class PipelineExecutor {
   explain<Config>(
     stages: readonly StageKind<Config>[],
     config: Config,
-    signal?: AbortSignal,
+    { secrets, signal }: Pick<Common<Config>, 'secrets' | 'signal'> = {},
   ): Promise<StageExplanation[]> {
     const plain = JSON.parse(canonicalJson(config)) as Config
-    return explainStages(this.#journal, this.#store, checkGraph(stages), plain, signal)
+    const today = { config: plain, sealing: this.#sealing(secrets) }
+    return explainStages(this.#journal, this.#store, checkGraph(stages), today, signal)
   }
 
   async #work<Config>(
@@ -148,6 +166,7 @@ export class PipelineExecutor {
     order: readonly StageKind<Config>[],
     first: RunEvent,
     before: RunState | undefined,
+    config: Config,
   ): Promise<RunState> {
     const state = applyEvent(before, first)
     if (state === undefined) throw new MillraceError('MR_INTERNAL_BUG', `run ${first.run} has no beginning`)
@@ -162,6 +181,9 @@ export class PipelineExecutor {
       retry: this.#retry,
       stages: order,
       state,
+      config,
+      sealing: this.#sealing(options.secrets),
+      ...(options.secrets === undefined ? {} : { hide: options.secrets.hide }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       emit(event) {
         try {
@@ -172,6 +194,10 @@ export class PipelineExecutor {
       },
     })
     return work.finish(first)
+  }
+
+  #sealing(secrets: Secrets | undefined): Sealing {
+    return { places: secrets?.environment.map(({ path }) => path) ?? [], key: this.#key }
   }
 
   async #checkRunId(given: string | undefined): Promise<string> {

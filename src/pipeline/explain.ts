@@ -4,7 +4,7 @@ import { formatPath } from '../core/json.js'
 import type { InputDigests, StageSucceeded } from './events.js'
 import { baseKey, changedInputs, findSuccess, inputDigests, missingOutputs, type StageIdentity } from './identity.js'
 import type { RunJournal } from './journal.js'
-import { ABSENT, changedReads } from './reads.js'
+import { ABSENT, changedReads, type Sealing } from './reads.js'
 import type { Artifacts, StageKind } from './stage.js'
 
 export type Reason =
@@ -37,12 +37,12 @@ export interface StageExplanation {
   readonly since?: string
 }
 
-/** Explains each stage; `stages` in topological order, `config` plain JSON data. */
+/** Explains each stage; `stages` in topological order, `today.config` plain JSON data. */
 export async function explainStages<Config>(
   journal: RunJournal,
   store: ArtifactStore,
   stages: readonly StageKind<Config>[],
-  config: Config,
+  today: { readonly config: Config; readonly sealing?: Sealing },
   given?: AbortSignal,
 ): Promise<StageExplanation[]> {
   const signal = given ?? new AbortController().signal
@@ -55,13 +55,13 @@ export async function explainStages<Config>(
     const digests = inputDigests(inputs)
     const identity: StageIdentity = {
       ...{ name, version, engines, after },
-      fingerprint: (await stage.fingerprint?.(config, signal)) ?? null,
+      fingerprint: (await stage.fingerprint?.(today.config, signal)) ?? null,
     }
     // good whatever the stages before will give, as far as it did not look at them
     const independent = ({ inputs: used }: StageSucceeded): boolean =>
       !upstream.some((other) => Object.hasOwn(used, other))
     const earlier = (await journal.successes(name, baseKey(identity))).filter(independent)
-    const found = await findSuccess(earlier, digests, config, store, stage)
+    const found = await findSuccess(earlier, digests, today, store, stage)
     if (found !== undefined) {
       outputs.set(name, found.outputs)
       explanations.push({ stage: name, action: 'cached', from: found.run, reasons: [] })
@@ -71,7 +71,7 @@ export async function explainStages<Config>(
     const waiting = upstream.filter((other) => last === undefined || Object.hasOwn(last.inputs, other))
     const reasons: Reason[] = waiting.map((other) => ({ kind: 'upstream', stage: other }))
     if (last === undefined) reasons.push({ kind: 'never-ran' })
-    else reasons.push(...differences(last, identity, digests, config, new Set(upstream)))
+    else reasons.push(...differences(last, identity, digests, today, new Set(upstream)))
     if (last !== undefined && reasons.length === 0) {
       const outputs = await missingOutputs(last, store)
       reasons.push(outputs.length > 0 ? { kind: 'outputs-missing', outputs } : { kind: 'effects-gone' })
@@ -86,7 +86,7 @@ function differences(
   last: StageSucceeded,
   now: StageIdentity,
   inputs: InputDigests,
-  config: unknown,
+  { config, sealing }: { readonly config: unknown; readonly sealing?: Sealing },
   unknown: ReadonlySet<string>,
 ): Reason[] {
   const reasons: Reason[] = []
@@ -97,7 +97,7 @@ function differences(
     const [from, to] = [engines.get(name), today.get(name)]
     if (from !== to) reasons.push({ kind: 'engine', name, ...ends(from, to) })
   }
-  for (const { path, from, to } of changedReads(last.reads, config)) {
+  for (const { path, from, to } of changedReads(last.reads, config, sealing)) {
     reasons.push({ kind: 'config', path: formatPath(path), from, to })
   }
   if (last.fingerprint !== now.fingerprint) {
@@ -116,7 +116,7 @@ function ends(from: string | undefined, to: string | undefined): { from?: string
 /** A reason in words for people. */
 export function formatReason(reason: Reason): string {
   // digests say nothing to a person; they are in the reason itself
-  const isLong = (text: string) => text.startsWith('sha256:')
+  const isLong = (text: string) => /^(hmac-)?sha256:/.test(text)
   switch (reason.kind) {
     case 'never-ran':
       return 'it has never succeeded here'

@@ -1,8 +1,11 @@
 /** A home is the folder with all that Millrace keeps: the journal, the artifacts, the registry, and the lock on it. */
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openArtifactStore } from '../core/artifact-store.js'
 import type { ArtifactStore } from '../core/artifacts.js'
 import { systemClock } from '../core/clock.js'
+import { fileError, writeFileAtomic } from '../core/files.js'
 import { openJournal, type RunJournal } from './journal.js'
 import { lockHome } from './lock.js'
 
@@ -10,6 +13,8 @@ export interface Home {
   readonly path: string
   readonly journal: RunJournal
   readonly store: ArtifactStore
+  /** Of the hashes that stand in the journal for secrets. */
+  readonly key: Uint8Array
   /** Waits for what was appended; gives back the lock, if it was taken. */
   close(): Promise<void>
 }
@@ -29,6 +34,7 @@ export async function openHome(path: string, work = 'a program'): Promise<Home> 
       path,
       journal: opened,
       store,
+      key: await homeKey(path),
       async close() {
         await opened.close()
         await store.close()
@@ -42,6 +48,22 @@ export async function openHome(path: string, work = 'a program'): Promise<Home> 
   }
 }
 
+const KEY = 'secret.key'
+const KEY_BYTES = 32
+
+/** The random key that only its owner may read; made where there is none. */
+async function homeKey(home: string): Promise<Uint8Array> {
+  const path = join(home, KEY)
+  const known = await readFile(path).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw fileError(error, "read the home's key", path)
+  })
+  if (known !== undefined && known.length >= KEY_BYTES) return known
+  const made = randomBytes(KEY_BYTES)
+  await writeFileAtomic(path, made, 0o600)
+  return made
+}
+
 /**
  * Opens a home to look at it: takes no lock, makes and changes nothing, and works beside a run. A folder that is not
  * there, or is no home yet, has no runs.
@@ -53,6 +75,8 @@ export async function readHome(path: string): Promise<Home> {
     path,
     journal,
     store,
+    // who may not read it cannot tell whether secrets changed: to them they did
+    key: await readFile(join(path, KEY)).catch(() => randomBytes(KEY_BYTES)),
     async close() {
       await journal.close()
       await store.close()

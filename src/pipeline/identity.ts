@@ -7,7 +7,7 @@
 import type { ArtifactStore } from '../core/artifacts.js'
 import { sha256Json } from '../core/json.js'
 import type { InputDigests, Read, StageSucceeded } from './events.js'
-import { ABSENT, agrees } from './reads.js'
+import { ABSENT, agrees, type Sealing } from './reads.js'
 import type { Artifacts, StageKind } from './stage.js'
 
 export interface StageIdentity {
@@ -121,12 +121,12 @@ function found(digests: InputDigests, stage: string, output: string): string {
 export async function findSuccess<Config>(
   successes: readonly StageSucceeded[],
   inputs: InputDigests,
-  config: Config,
+  { config, sealing }: { readonly config: Config; readonly sealing?: Sealing },
   store: ArtifactStore,
   stage: Pick<StageKind<Config>, 'stillThere'>,
 ): Promise<StageSucceeded | undefined> {
   for (const success of successes.toReversed()) {
-    if (changedInputs(success.inputs, inputs).length > 0 || !agrees(success.reads, config)) continue
+    if (changedInputs(success.inputs, inputs).length > 0 || !agrees(success.reads, config, sealing)) continue
     if ((await missingOutputs(success, store)).length > 0) continue
     if ((await stage.stillThere?.(success.outputs, config, store)) !== false) return success
   }

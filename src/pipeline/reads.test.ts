@@ -84,10 +84,57 @@ test('long values are kept as digests', () => {
   expect(agrees(long.reads(), { text: 'x'.repeat(999) })).toBe(false)
 })
 
+describe('secrets', () => {
+  const secret = { store: { token: 'hunter2-hunter2', name: 'lake' }, list: ['a', 'hunter2-hunter2'] }
+  const sealing = {
+    places: [
+      ['store', 'token'],
+      ['list', 1],
+    ],
+    key: Buffer.alloc(32, 1),
+  } as const
+  const use = (one: typeof secret) => [one.store.token, one.store.name, { ...one.store }, [...one.list]]
+  const readsUnder = (places: readonly (readonly (string | number)[])[]) => {
+    const recorded = recordReads(secret, { ...sealing, places })
+    use(recorded.config)
+    return recorded.reads()
+  }
+
+  test('are kept as hashes under a key, alone and among others', () => {
+    const reads = readsUnder(sealing.places)
+    expect(reads.map(([path]) => path)).toEqual([['list'], ['store']])
+    for (const [, found] of reads) expect(found).toMatch(/^hmac-sha256:[0-9a-f]{64}$/)
+    const leaf = recordReads(secret, sealing)
+    void [leaf.config.store.token, leaf.config.store.name]
+    expect(leaf.reads()).toEqual([
+      [['store', 'name'], '"lake"'],
+      [['store', 'token'], expect.stringMatching(/^hmac-sha256:/)],
+    ])
+  })
+
+  test('that changed are told from those that did not', () => {
+    const reads = readsUnder(sealing.places)
+    const changed = { ...secret, store: { ...secret.store, token: 'hunter3-hunter3' } }
+    expect(agrees(reads, secret, sealing)).toBe(true)
+    expect(agrees(reads, changed, sealing)).toBe(false)
+    expect(JSON.stringify(changedReads(reads, changed, sealing))).not.toContain('hunter')
+    expect(agrees(reads, secret, { ...sealing, key: Buffer.alloc(32, 2) })).toBe(false)
+  })
+
+  test('may move from the file to the environment and back', () => {
+    const plain = readsUnder([])
+    expect(JSON.stringify(plain)).toContain('hunter2-hunter2')
+    expect(agrees(plain, secret, sealing)).toBe(true)
+    expect(agrees(readsUnder(sealing.places), secret, { ...sealing, places: [] })).toBe(true)
+    const changed = { ...secret, store: { ...secret.store, token: 'hunter3-hunter3' } }
+    expect(changedReads(plain, changed, sealing).map(({ to }) => to)).toEqual([expect.stringMatching(/^hmac-sha256:/)])
+  })
+})
+
 test('a checkpoint carries what was read before it', () => {
   const first = recordReads(config)
   void first.config.train.rate
-  const second = recordReads(config, first.reads())
+  const second = recordReads(config, undefined, first.reads())
   void second.config.label
   expect(second.reads()).toEqual([
     [['label'], '"churn"'],

@@ -5,14 +5,23 @@
  *
  * What is noted is text: the canonical JSON of a leaf, or of a whole subtree when a stage lists, spreads, iterates or
  * stringifies it (long ones as their sha256); `{` or `[` for an object or list whose parts were only reached through;
- * `absent` for a property that is not there.
+ * `absent` for a property that is not there. Where a secret is among what was read, it is a keyed hash.
  */
+import { createHmac } from 'node:crypto'
 import { canonicalJson, sha256Json } from '../core/json.js'
 import type { Read } from './events.js'
 
 export const ABSENT = 'absent'
-/** Values longer than this are kept as digests: enough to compare, and secrets and lists do not fill the journal. */
+const SEALED = 'hmac-sha256:'
+/** Values longer than this are kept as digests: enough to compare, and lists do not fill the journal. */
 const LONGEST = 120
+
+/** Which values must not be kept as they are, and the key of the hashes that are kept instead. */
+export interface Sealing {
+  readonly places: readonly (readonly (string | number)[])[]
+  /** Without it a short secret could be found by trying. */
+  readonly key: Uint8Array
+}
 
 type Node = Readonly<Record<string, unknown>>
 type Depth = 'one' | 'whole'
@@ -26,9 +35,14 @@ export interface RecordedConfig<Config> {
 
 /**
  * Wraps a configuration (plain JSON data).
+ * @param sealing absent: nothing in it is a secret
  * @param earlier reads that count as made already: those of the attempt whose checkpoint is gone on from
  */
-export function recordReads<Config>(config: Config, earlier: readonly Read[] = []): RecordedConfig<Config> {
+export function recordReads<Config>(
+  config: Config,
+  sealing?: Sealing,
+  earlier: readonly Read[] = [],
+): RecordedConfig<Config> {
   const noted = new Map<string, { path: readonly string[]; depth: Depth }>()
   const note = (path: readonly string[], depth: Depth) => {
     const id = JSON.stringify(path)
@@ -89,12 +103,12 @@ export function recordReads<Config>(config: Config, earlier: readonly Read[] = [
   return {
     config: isNode(config) ? (wrap(config, []) as Config) : config,
     reads() {
-      if (!isNode(config)) return [[[], canonical(config)]]
+      if (!isNode(config)) return [[[], look(config, [], 'whole', sealing)]]
       const whole = [...noted.values()].filter(({ depth }) => depth === 'whole')
       const covered = (path: readonly string[]) =>
         whole.some((other) => other.path.length < path.length && other.path.every((step, i) => step === path[i]))
       const entries = [...noted.values()].filter(({ path }) => !covered(path))
-      const reads = entries.map(({ path, depth }): Read => [path, look(config, path, depth)])
+      const reads = entries.map(({ path, depth }): Read => [path, look(config, path, depth, sealing)])
       // An object reached through on the way to a value that is there needs no word of its own.
       const implied = new Set<string>()
       for (const [path, found] of reads) {
@@ -114,32 +128,49 @@ export function recordReads<Config>(config: Config, earlier: readonly Read[] = [
 export function changedReads(
   reads: readonly Read[],
   config: unknown,
+  sealing?: Sealing,
 ): { path: readonly string[]; from: string; to: string }[] {
   const changed: { path: readonly string[]; from: string; to: string }[] = []
-  for (const [path, from] of reads) {
-    const to = look(config, path, depthOf(from))
-    if (to !== from) changed.push({ path, from, to })
+  for (const read of reads) {
+    const [path, from] = read
+    if (!isSame(read, config, sealing)) changed.push({ path, from, to: look(config, path, depthOf(from), sealing) })
   }
   return changed
 }
 
-/** True if every read would find in `config` what it found before. */
-export function agrees(reads: readonly Read[], config: unknown): boolean {
-  return reads.every(([path, found]) => look(config, path, depthOf(found)) === found)
+/** True if every read would find in `config` what it found before, whether or not it was or is a secret. */
+export function agrees(reads: readonly Read[], config: unknown, sealing?: Sealing): boolean {
+  return reads.every((read) => isSame(read, config, sealing))
+}
+
+function isSame([path, found]: Read, config: unknown, sealing?: Sealing): boolean {
+  const isSealed = found.startsWith(SEALED)
+  const asThen = isSealed && sealing !== undefined ? { ...sealing, places: [path] } : undefined
+  return look(config, path, depthOf(found), asThen) === found
 }
 
 function depthOf(found: string): Depth {
   return found === '{' || found === '[' || found === ABSENT ? 'one' : 'whole'
 }
 
-function look(config: unknown, path: readonly string[], depth: Depth): string {
+function look(config: unknown, path: readonly string[], depth: Depth, sealing?: Sealing): string {
   let value = config
   for (const step of path) {
     if (!isNode(value) || !Object.hasOwn(value, step)) return ABSENT
     value = value[step]
   }
   if (isNode(value) && depth === 'one') return Array.isArray(value) ? '[' : '{'
-  return canonical(value)
+  return sealing?.places.some((place) => overlap(place, path)) ? seal(value, sealing.key) : canonical(value)
+}
+
+/** True if one of the places holds the other. */
+function overlap(place: readonly (string | number)[], path: readonly string[]): boolean {
+  const shorter = Math.min(place.length, path.length)
+  return place.slice(0, shorter).every((step, i) => String(step) === path[i])
+}
+
+function seal(value: unknown, key: Uint8Array): string {
+  return `${SEALED}${createHmac('sha256', key).update(canonicalJson(value)).digest('hex')}`
 }
 
 function canonical(value: unknown): string {

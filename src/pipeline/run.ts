@@ -8,7 +8,7 @@ import type { InputDigests, RunEvent, StageCheckpoint } from './events.js'
 import type { ExecutionEvent } from './executor.js'
 import { baseKey, changedInputs, findSuccess, inputDigests, stageKey } from './identity.js'
 import type { RunJournal } from './journal.js'
-import { agrees } from './reads.js'
+import { agrees, type Sealing } from './reads.js'
 import type { Artifacts, StageKind } from './stage.js'
 import { applyEvents, type RunState } from './state.js'
 
@@ -23,13 +23,17 @@ export interface RunOptions<Config> {
   readonly stages: readonly StageKind<Config>[]
   /** After `run-started` or `run-resumed`. */
   readonly state: RunState
+  /** With its secrets, which the state's has not. */
+  readonly config: Config
+  readonly sealing: Sealing
+  /** Takes secrets out of texts. */
+  readonly hide?: (text: string) => string
   readonly signal?: AbortSignal
   readonly emit: (event: ExecutionEvent) => void
 }
 
 export class RunInProgress<Config> {
   readonly #options: RunOptions<Config>
-  readonly #config: Config
   readonly #controller = new AbortController()
   readonly #done = new Map<string, Artifacts>()
   readonly #failed = new Set<string>()
@@ -41,7 +45,6 @@ export class RunInProgress<Config> {
   constructor(options: RunOptions<Config>) {
     this.#options = options
     this.#state = options.state
-    this.#config = options.state.config as Config
   }
 
   /** Works until all stages have ended, or nothing more can start; `first` is the event that was just recorded. */
@@ -126,7 +129,7 @@ export class RunInProgress<Config> {
 
   /** The outputs: found in the journal, or made and recorded. */
   async #attempt(stage: StageKind<Config>, attempt: number, start: number): Promise<Artifacts> {
-    const { clock, store, journal, emit } = this.#options
+    const { clock, store, journal, emit, config, sealing } = this.#options
     const { signal } = this.#controller
     const { run } = this.#state
     const inputs = Object.fromEntries(stage.after.map((name) => [name, this.#done.get(name) ?? {}]))
@@ -137,7 +140,7 @@ export class RunInProgress<Config> {
 
     const successes = await journal.successes(name, base)
     const usable = this.#isForced(name) ? successes.filter((success) => success.run === run) : successes
-    const found = usable.length === 0 ? undefined : await findSuccess(usable, digests, this.#config, store, stage)
+    const found = usable.length === 0 ? undefined : await findSuccess(usable, digests, this.#options, store, stage)
     if (found !== undefined) {
       const known = this.#state.stages.find((result) => result.name === name)
       // Done by this very run, before it was interrupted: still so.
@@ -155,7 +158,7 @@ export class RunInProgress<Config> {
       inputs: used,
       reads,
     } = await runAttempt({
-      ...{ run, stage, base, config: this.#config, inputs, store, clock, signal },
+      ...{ run, stage, base, config, sealing, inputs, store, clock, signal },
       resumed: await this.#checkpoint(base, digests, name),
       checkSource: () => this.#checkSource(stage, fingerprint),
       record: (event) => this.#record(event),
@@ -177,7 +180,7 @@ export class RunInProgress<Config> {
 
   async #fingerprint(stage: StageKind<Config>): Promise<string | null> {
     const { signal } = this.#controller
-    return (await this.#unlessAborted(stage.name, stage.fingerprint?.(this.#config, signal))) ?? null
+    return (await this.#unlessAborted(stage.name, stage.fingerprint?.(this.#options.config, signal))) ?? null
   }
 
   /** What was made of a source that changed meanwhile belongs to neither content: it must not be found under one. */
@@ -190,10 +193,11 @@ export class RunInProgress<Config> {
 
   /** The newest checkpoint that agrees with the configuration and whose bytes are good. */
   async #checkpoint(base: string, inputs: InputDigests, stage: string): Promise<StageCheckpoint | undefined> {
-    const all = await this.#options.journal.checkpoints(base)
+    const { config, sealing, journal } = this.#options
+    const all = await journal.checkpoints(base)
     for (const checkpoint of all.toReversed()) {
       if (this.#isForced(stage) && checkpoint.run !== this.#state.run) continue
-      if (changedInputs(checkpoint.inputs, inputs).length > 0 || !agrees(checkpoint.reads, this.#config)) continue
+      if (changedInputs(checkpoint.inputs, inputs).length > 0 || !agrees(checkpoint.reads, config, sealing)) continue
       const isGood = await this.#options.store.path(checkpoint.state).then(
         () => true,
         () => false, // missing or damaged: the one before it, or from the start
@@ -212,7 +216,8 @@ export class RunInProgress<Config> {
     return { run: this.#state.run, time: this.#options.clock.now(), stage: stage.name }
   }
 
-  async #record(event: RunEvent): Promise<void> {
+  async #record(given: RunEvent): Promise<void> {
+    const event = hidden(given, this.#options.hide)
     try {
       await this.#options.journal.append(event)
     } catch (error) {
@@ -250,5 +255,17 @@ export class RunInProgress<Config> {
     } finally {
       signal.removeEventListener('abort', stop)
     }
+  }
+}
+
+/** The event with secrets taken out of what it quotes. */
+function hidden(event: RunEvent, hide: ((text: string) => string) | undefined): RunEvent {
+  if (hide === undefined) return event
+  if (event.type === 'stage-log') return { ...event, message: hide(event.message) }
+  if (event.type !== 'stage-failed' && event.type !== 'stage-retrying') return event
+  const { message, hint } = event.error
+  return {
+    ...event,
+    error: { ...event.error, message: hide(message), ...(hint === undefined ? {} : { hint: hide(hint) }) },
   }
 }

@@ -1,4 +1,5 @@
 /** What became of a run: a fold over its events. */
+import type { EnvironmentValue } from '../config/environment.js'
 import type { ArtifactRef } from '../core/artifacts.js'
 import type { RunEvent, RunFinished, RunResumed, RunStarted, StageError } from './events.js'
 import type { Artifacts } from './stage.js'
@@ -46,8 +47,8 @@ export interface RunState {
   readonly versions: Readonly<Record<string, string>>
   readonly argv: readonly string[]
   readonly folder?: string
-  /** Places in `config` whose values are not for people's eyes. */
-  readonly secrets?: readonly (readonly (string | number)[])[]
+  /** Values that `config` does not hold, but what the file wrote for them. */
+  readonly environment?: readonly EnvironmentValue[]
   readonly force: boolean | readonly string[]
   /** In topological order. */
   readonly stages: readonly StageResult[]
@@ -190,7 +191,7 @@ function start(event: RunStarted): RunState {
     versions: event.versions,
     argv: event.argv,
     ...(event.folder === undefined ? {} : { folder: event.folder }),
-    ...(event.secrets === undefined ? {} : { secrets: event.secrets }),
+    ...(event.environment === undefined ? {} : { environment: event.environment }),
     force: event.force,
     stages: event.stages.map(({ name, after }) => fresh(name, after)),
     logs: [],

@@ -46,7 +46,7 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
   }
   return {
     name: 'extract',
-    version: 6,
+    version: 7,
     after: [],
     stillThere: (outputs, _, store) => isTableThere(store, outputs['table']),
     // content, not names or times: a moved or touched file changes nothing
@@ -91,14 +91,15 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
       const files = source.paths.flatMap((path): SourceDocument['files'] => {
         const { digest, size } = content.get(path) ?? {}
         if (digest === undefined || size === undefined) return []
-        return [{ path: named(resources, config.data.source_path, nameOf(source, path)), bytes: size, digest }]
+        const name = named(resources, config.data.source_path, nameOf(source, path))
+        return [{ path: resources.hide(name), bytes: size, digest }]
       })
       const document: SourceDocument = {
         format: source.format,
         files,
         rows: table.rows,
         columns: schema,
-        ...(notes.length === 0 ? {} : { notes }),
+        ...(notes.length === 0 ? {} : { notes: notes.map(resources.hide) }),
       }
       context.log(
         `${table.rows} rows, ${schema.length} columns from ${source.paths.length} ${source.format} file${source.paths.length === 1 ? '' : 's'}`,

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PipelineConfig } from '../config/config.js'
-import { pipelineSchema } from '../config/schema.js'
-import { type LoadedConfig, requireLabel, resolvePath } from '../config/load.js'
+import { type Hide, hideError } from '../config/environment.js'
+import { type LoadedConfig, reloadConfig, requireLabel, resolvePath } from '../config/load.js'
 import { detectMachine, type MachinePlan, planForMachine, requireRunnable, stagesAtOnce } from '../config/machine.js'
 import type { ArtifactStore } from '../core/artifacts.js'
 import { type Clock, systemClock } from '../core/clock.js'
@@ -53,7 +53,7 @@ interface Begun extends Pick<MemoOptions, 'forget' | 'readOnly'> {
 
 /** Folders of a run's artifacts and engines, opened together and closed together. */
 async function withResources<T>(
-  loaded: Pick<LoadedConfig, 'config' | 'folder'>,
+  loaded: Pick<LoadedConfig, 'config' | 'folder' | 'recorded' | 'hide'>,
   plan: MachinePlan,
   home: { readonly path: string; readonly store: ArtifactStore },
   { runId, started, ...memory }: Begun,
@@ -78,7 +78,8 @@ async function withResources<T>(
     threads: 1,
     runId,
     started,
-    configDigest: sha256Json(loaded.config),
+    configDigest: sha256Json(loaded.recorded),
+    hide: loaded.hide,
     versions: versions(),
   }
   try {
@@ -108,10 +109,22 @@ async function clearSpills(home: { readonly path: string }): Promise<void> {
   await rm(spillFolder(home), { recursive: true, force: true })
 }
 
-async function planned(config: PipelineConfig, positionOf: LoadedConfig['positionOf']): Promise<MachinePlan> {
+async function planned(
+  { config, hide }: Pick<LoadedConfig, 'config' | 'hide'>,
+  positionOf: LoadedConfig['positionOf'],
+): Promise<MachinePlan> {
   const plan = planForMachine(config, await detectMachine(), positionOf)
   requireRunnable(plan)
-  return plan
+  return { ...plan, notes: plan.notes.map(hide) }
+}
+
+/** What `work` throws has nothing in it that came from the environment. */
+async function hiding<T>(hide: Hide, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw hideError(error, hide)
+  }
 }
 
 function executorOf(
@@ -124,6 +137,7 @@ function executorOf(
   return new PipelineExecutor({
     journal: home.journal,
     store: home.store,
+    key: home.key,
     clock,
     concurrency: stagesAtOnce(plan.effective),
     retry: new RetryStrategy({
@@ -140,22 +154,25 @@ function executorOf(
  * what this machine lacks, and of the home (MR_HOME_LOCKED).
  * @param options.force do again what the journal holds: all, or these stages
  */
-export async function runPipeline(
-  loaded: LoadedConfig,
-  options: RunOptions & {
-    readonly force?: boolean | readonly string[]
-    readonly argv?: readonly string[]
-    readonly runId?: string
-    /** Only these stages; each needs the ones before it. Default: all. */
-    readonly stages?: readonly StageName[]
-  },
-): Promise<RunOutcome> {
+export function runPipeline(loaded: LoadedConfig, options: WholeRunOptions): Promise<RunOutcome> {
+  return hiding(loaded.hide, () => runLoaded(loaded, options))
+}
+
+interface WholeRunOptions extends RunOptions {
+  readonly force?: boolean | readonly string[]
+  readonly argv?: readonly string[]
+  readonly runId?: string
+  /** Only these stages; each needs the ones before it. Default: all. */
+  readonly stages?: readonly StageName[]
+}
+
+async function runLoaded(loaded: LoadedConfig, options: WholeRunOptions): Promise<RunOutcome> {
   const { config } = loaded
   requireLabel(loaded)
   requireSteps(loaded)
   await requireSuites(loaded)
   const wanted = options.stages
-  const plan = await planned(config, (path) => loaded.positionOf(path))
+  const plan = await planned(loaded, (path) => loaded.positionOf(path))
   options.onPlan?.(plan)
   const home = await openHome(options.home, `pipeline ${config.pipeline_name}`)
   try {
@@ -175,7 +192,7 @@ export async function runPipeline(
         seed: config.seed,
         runId,
         folder: loaded.folder,
-        ...(loaded.fromEnvironment.length === 0 ? {} : { secrets: loaded.fromEnvironment }),
+        secrets: loaded,
         versions: { node: process.versions.node, ...resources.versions },
         ...(options.force === undefined ? {} : { force: options.force }),
         ...(options.argv === undefined ? {} : { argv: options.argv }),
@@ -193,20 +210,17 @@ export async function runPipeline(
  * Throws MR_RUN_INVALID for a run that another version of Millrace began: where one of its stages is not what it is
  * today, or where its configuration is not what this version would have recorded.
  */
-function requireOwn(run: string, events: readonly RunEvent[]): void {
+function requireOwn(run: string, events: readonly RunEvent[], config: PipelineConfig | undefined): PipelineConfig {
   const started = events.find((event) => event.type === 'run-started')
-  if (started === undefined) return
   const today = new Map(stageVersions().map((stage) => [stage.name, stage]))
-  const moved = started.stages.flatMap((stage) => {
+  const moved = (started?.stages ?? []).flatMap((stage) => {
     const now = today.get(stage.name)
     if (now === undefined) return [`${stage.name} is no more`]
     if (now.version !== stage.version) return [`${stage.name} was ${stage.version} and is ${now.version}`]
     const isSame = canonicalJson(now.after) === canonicalJson(stage.after)
     return isSame ? [] : [`${stage.name} came after ${places(stage.after)} and comes after ${places(now.after)}`]
   })
-  const resolved = pipelineSchema.safeParse(started.config)
-  const isWhole = resolved.success && canonicalJson(resolved.data) === canonicalJson(started.config)
-  if (moved.length === 0 && isWhole) return
+  if (moved.length === 0 && config !== undefined) return config
   const what = moved.length > 0 ? `stages: ${moved.join(', ')}` : 'with other keys in its configuration'
   throw new MillraceError('MR_RUN_INVALID', `run ${run} was begun by another version of Millrace (${what})`, {
     hint: 'start it again with millrace run FILE',
@@ -216,8 +230,9 @@ function requireOwn(run: string, events: readonly RunEvent[]): void {
 const places = (names: readonly string[]): string => (names.length === 0 ? 'nothing' : names.join(' and '))
 
 /**
- * Goes on with a run that was killed, cancelled or failed, with the configuration recorded at its start. MR_RUN_UNKNOWN,
- * MR_RUN_INVALID for a run of another version.
+ * Goes on with a run that was killed, cancelled or failed, with the configuration recorded at its start; what that took
+ * from the environment is taken from there again. MR_RUN_UNKNOWN, MR_RUN_INVALID for a run of another version,
+ * MR_CONFIG_INVALID for a variable that is not set any more.
  */
 export async function resumePipeline(run: string | undefined, options: RunOptions): Promise<RunOutcome> {
   const home = await openHome(options.home, run === undefined ? 'resume' : `run ${run}`)
@@ -231,42 +246,49 @@ export async function resumePipeline(run: string | undefined, options: RunOption
       })
     const events: RunEvent[] = []
     for await (const event of home.journal.replay(name)) events.push(event)
-    requireOwn(name, events)
     const before = await foldRun(events)
-    const config = before?.config as PipelineConfig
-    // nothing of the recorded configuration tells what the file wrote from what is a default: the notes were said at the
-    // start of the run, and are not said again for every default
-    const plan = await planned(config, () => undefined)
-    options.onPlan?.(plan)
-    const began = new Set(before?.stages.map(({ name: stage }) => stage))
-    const loaded = { config, folder: before?.folder ?? process.cwd() }
-    const begun = { runId: name, started: before?.startedAt ?? (options.clock ?? systemClock).now() }
-    const state = await withResources(loaded, plan, home, begun, (resources) =>
-      executorOf(home, config, plan, options.clock).resume<PipelineConfig>(name, {
-        stages: pipelineStages(resources, config.retry.timeout).filter(({ name: stage }) => began.has(stage)),
-        versions: { node: process.versions.node, ...resources.versions },
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-        ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
-      }),
-    )
-    return await outcome(home.store, state, plan)
+    const reloaded = reloadConfig(before?.config, before?.environment ?? [])
+    const config = requireOwn(name, events, reloaded.config)
+    const loaded = { ...reloaded, config, folder: before?.folder ?? process.cwd() }
+    return await hiding(loaded.hide, async () => {
+      // nothing of the recorded configuration tells what the file wrote from what is a default: the notes were said at
+      // the start of the run, and are not said again for every default
+      const plan = await planned(loaded, () => undefined)
+      options.onPlan?.(plan)
+      const began = new Set(before?.stages.map(({ name: stage }) => stage))
+      const begun = { runId: name, started: before?.startedAt ?? (options.clock ?? systemClock).now() }
+      const state = await withResources(loaded, plan, home, begun, (resources) =>
+        executorOf(home, config, plan, options.clock).resume<PipelineConfig>(name, {
+          stages: pipelineStages(resources, config.retry.timeout).filter(({ name: stage }) => began.has(stage)),
+          config,
+          secrets: loaded,
+          versions: { node: process.versions.node, ...resources.versions },
+          ...(options.signal === undefined ? {} : { signal: options.signal }),
+          ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+        }),
+      )
+      return await outcome(home.store, state, plan)
+    })
   } finally {
     await home.close()
   }
 }
 
 /** For each stage: whether `run` would do it again, and why. Runs nothing. */
-export async function explainPipeline(loaded: LoadedConfig, options: RunOptions): Promise<readonly StageExplanation[]> {
-  const plan = await planned(loaded.config, (path) => loaded.positionOf(path))
+export function explainPipeline(loaded: LoadedConfig, options: RunOptions): Promise<readonly StageExplanation[]> {
+  return hiding(loaded.hide, () => explainLoaded(loaded, options))
+}
+
+async function explainLoaded(loaded: LoadedConfig, options: RunOptions): Promise<readonly StageExplanation[]> {
+  const plan = await planned(loaded, (path) => loaded.positionOf(path))
   const home = await readHome(options.home)
   try {
     const begun = { runId: 'explain', started: (options.clock ?? systemClock).now(), readOnly: true }
     return await withResources(loaded, plan, home, begun, (resources) =>
-      executorOf(home, loaded.config, plan).explain<PipelineConfig>(
-        pipelineStages(resources),
-        loaded.config,
-        options.signal,
-      ),
+      executorOf(home, loaded.config, plan).explain<PipelineConfig>(pipelineStages(resources), loaded.config, {
+        secrets: loaded,
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      }),
     )
   } finally {
     await home.close()

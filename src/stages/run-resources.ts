@@ -19,8 +19,10 @@ export interface RunResources {
   readonly runId: string
   /** When the run began, in milliseconds since 1970; a resumed run has its first beginning. */
   readonly started: number
-  /** Digest of the resolved configuration. */
+  /** Digest of the configuration as it is recorded. */
   readonly configDigest: string
+  /** Takes what came from the environment out of texts that are stored or shown. */
+  readonly hide: (text: string) => string
   /** Versions of what takes part: millrace, node, duckdb, onnxruntime. */
   readonly versions: Readonly<Record<string, string>>
 }

@@ -1,5 +1,6 @@
 /** `millrace check`: every fault of a pipeline file at once; then what will run on this machine, and what cannot. */
 import type { PipelineConfig } from '../../config/config.js'
+import { hideFault } from '../../config/environment.js'
 import { loadConfig, requireLabel, resolvePath, type LoadedConfig } from '../../config/load.js'
 import { detectMachine, planForMachine, type Machine, type MachinePlan } from '../../config/machine.js'
 import { formatSize } from '../../config/units.js'
@@ -15,18 +16,19 @@ import { listOf, type Call } from '../verb.js'
 /** 0: the file is right, whether or not this machine can run it; throws MR_CONFIG_INVALID with all faults. */
 export async function run({ args, options, home, out, signal }: Call): Promise<number> {
   const loaded = loadConfig(listOf(args[0]), { set: listOf(options['set']) })
-  const faults = stepFaults(loaded)
+  const faults = stepFaults(loaded).map((fault) => hideFault(fault, loaded.hide))
   const [only, more] = faults
   if (only && !more) throw only
   if (more)
     throw new MillraceError('MR_CONFIG_INVALID', `the file names ${faults.length} unknown steps`, { others: faults })
   const machine = await detectMachine()
-  const plan = planForMachine(loaded.config, machine, loaded.positionOf)
-  const problems = [
+  const wanted = planForMachine(loaded.config, machine, loaded.positionOf)
+  const plan = { ...wanted, notes: wanted.notes.map(loaded.hide) }
+  const problems: readonly MillraceError[] = [
     ...plan.problems,
     ...(await suiteFaults(loaded)),
     ...(await absent(loaded, plan, homeFolder(home, loaded.files[0]), signal)),
-  ]
+  ].map((problem) => hideFault(problem, loaded.hide))
   out.document({
     valid: true,
     runnable: problems.length === 0,
@@ -37,7 +39,7 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
     effective: plan.effective,
     notes: plan.notes,
     problems: problems.map(errorDocument),
-    config: loaded.config,
+    config: loaded.recorded,
   })
   say(out, loaded, machine, plan, problems)
   return 0
@@ -45,7 +47,7 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
 
 function say(
   out: Output,
-  { config, files }: LoadedConfig,
+  { config, files, hide }: LoadedConfig,
   machine: Machine,
   plan: MachinePlan,
   problems: readonly MillraceError[],
@@ -54,9 +56,9 @@ function say(
   out.say(`${out.style('green', 'ok')}  ${files.map(printable).join(' + ')}: no faults`)
   out.say()
   out.say(out.style('bold', printable(`${config.pipeline_name} ${config.version}`)))
-  out.say(printable(`  reads    ${config.data.source_path}, writes ${config.data.output_path}`))
-  out.say(printable(`  learns   ${config.label ?? '(no label yet)'} by ${learner(config)}`))
-  out.say(printable(`  splits   ${splitWords(config)}`))
+  out.say(printable(hide(`  reads    ${config.data.source_path}, writes ${config.data.output_path}`)))
+  out.say(printable(hide(`  learns   ${config.label ?? '(no label yet)'} by ${learner(config)}`)))
+  out.say(printable(hide(`  splits   ${splitWords(config)}`)))
   out.say()
   const gpus = machine.gpus === 0 ? 'no GPU' : `${machine.gpus} GPU${machine.gpus > 1 ? 's' : ''}`
   const cores = `${machine.cpus} core${machine.cpus > 1 ? 's' : ''}`
