@@ -11,6 +11,8 @@ export interface TableDocument {
   readonly schema: Schema
   readonly rows: number
   readonly files: readonly { readonly ref: ArtifactRef; readonly rows: number }[]
+  /** What is missing is NULL in the files, never NaN or ''; not said of a source's own files. */
+  readonly plain?: true
 }
 
 export type Severity = 'warn' | 'drop' | 'fail'

@@ -37,6 +37,8 @@ export interface Source {
   readonly layouts?: Readonly<Record<string, readonly string[]>>
   /** By path, what Parquet files call the types of their columns, where they call that of one column differently. */
   readonly stored?: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** Parquet in which what is missing is NULL already: no value is NaN or '', so filters reach into the files. */
+  readonly plain?: true
 }
 
 /** What a person calls the file at `path`: an object's address, else the path. */

@@ -61,7 +61,7 @@ export async function tableOfSource(
       }),
     (files) => areThere(store, files),
   )
-  return { table: joined(schema, values), made: remade.size }
+  return { table: joined(schema, values, !asTheyAre), made: remade.size }
 
   async function rowsOf(path: string): Promise<number> {
     const counted = aggregated(over([path]), [], [{ name: 'n', expr: aggregate('count', []) }])

@@ -33,7 +33,7 @@ export async function tableRelation(store: ArtifactStore, table: TableDocument):
   let rows = 0
   const rowsBefore = table.files.map((file) => (rows += file.rows) - file.rows)
   const own = table.schema.some(({ name }) => name === ROW)
-  const source = { format: 'parquet', paths, digests } as const
+  const source = { format: 'parquet', paths, digests, ...(table.plain === true ? { plain: table.plain } : {}) } as const
   return scan(source, table.schema, { rowsBefore, ...(own ? {} : { rowNumber: ROW }) })
 }
 
@@ -43,6 +43,8 @@ export interface WriteOptions {
   /** Of what was written before, for tables that are written file by file; `what` is what its note calls them. */
   readonly memo?: Memo
   readonly what?: string
+  /** The relation's numbers and texts are columns of a scan, or are for another reason never NaN and never ''. */
+  readonly plain?: boolean
 }
 
 type Files = TableDocument['files']
@@ -61,7 +63,7 @@ export async function writeTable(
   if (parts === undefined || parts.names.length === 1) {
     const written = await writeWhole(engine, store, relation, options)
     const rows = written.reduce((sum, file) => sum + file.rows, 0)
-    return { schema: relation.schema, rows, files: written }
+    return { schema: relation.schema, rows, files: written, ...(options.plain === true ? { plain: true } : {}) }
   }
   const about = ['table of a file', 2, engine.dialect.compile(parts.likeness).sql]
   const counter = rowCounter(options.progress)
@@ -77,7 +79,7 @@ export async function writeTable(
     (files) => areThere(store, files),
   )
   if (options.what !== undefined) options.memo?.note(`${options.what}: ${taken(parts.names.length, made)}`)
-  return joined(relation.schema, values)
+  return joined(relation.schema, values, options.plain)
 }
 
 /** e.g. `2 of 40 files made, 38 taken from earlier runs`. */
@@ -85,13 +87,14 @@ export const taken = (files: number, made: number): string =>
   made === files ? `all ${files} files made` : `${made} of ${files} files made, ${files - made} taken from earlier runs`
 
 /** A table of these files; those without rows are left out, if there are others. */
-export function joined(schema: Schema, parts: readonly Files[]): TableDocument {
+export function joined(schema: Schema, parts: readonly Files[], plain = false): TableDocument {
   const all = parts.flat()
   const files = all.filter((file) => file.rows > 0)
   return {
     schema,
     rows: files.reduce((sum, { rows }) => sum + rows, 0),
     files: files.length > 0 ? files : all.slice(0, 1),
+    ...(plain ? { plain } : {}),
   }
 }
 

@@ -131,7 +131,7 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
         engine,
         store,
         project(rows, featureColumns(config.entity, label, task, plan)),
-        { progress: rowProgress(context), signal, memo, what: 'features' },
+        { progress: rowProgress(context), signal, memo, what: 'features', plain: true },
       )
       await checkFinite(engine, memo, await tableRelation(store, features), plan, signal)
       const moved = await movedColumns(memo, label.name, plan)

@@ -49,12 +49,13 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
       let kept: TableDocument = table
       let quarantine: TableDocument | undefined
       if (removed.length > 0) {
-        quarantine = await writeTable(engine, store, compiled.quarantine, { signal, memo })
+        quarantine = await writeTable(engine, store, compiled.quarantine, { signal, memo, plain: true })
         kept = await writeTable(engine, store, compiled.kept, {
           progress: rowProgress(context),
           signal,
           memo,
           what: 'sound rows',
+          plain: true,
         })
       }
       const failed = results.filter(({ severity, passed }) => severity === 'fail' && !passed)

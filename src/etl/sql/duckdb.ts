@@ -169,7 +169,8 @@ function scanSql(relation: Relation & { kind: 'scan' }): string {
   const fields = schema.filter(({ name }) => name !== rowNumber)
   const typed = fields.map(({ name, type }) => {
     const isText = source.format !== 'parquet' || source.hive?.columns.includes(name) === true
-    return `  ${readValue(identifier(name), type, isText)} AS ${identifier(name)}`
+    const column = identifier(name)
+    return `  ${source.plain === true ? `CAST(${column} AS ${TYPES[type]})` : readValue(column, type, isText)} AS ${column}`
   })
   if (rowNumber !== undefined) typed.push(`  ${rowPosition(relation)} AS ${identifier(rowNumber)}`)
   return `SELECT\n${typed.join(',\n')}\nFROM ${reader(
