@@ -10,6 +10,16 @@
  */
 export type ColumnType = 'number' | 'integer' | 'boolean' | 'text' | 'timestamp' | 'date'
 
+/** What DuckDB calls them: the engine's and the prediction log's. */
+export const DUCKDB_TYPES: Readonly<Record<ColumnType, string>> = {
+  number: 'DOUBLE',
+  integer: 'BIGINT',
+  boolean: 'BOOLEAN',
+  text: 'VARCHAR',
+  timestamp: 'TIMESTAMP',
+  date: 'DATE',
+}
+
 export interface Field {
   readonly name: string
   readonly type: ColumnType

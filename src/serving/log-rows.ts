@@ -1,6 +1,6 @@
 /** What goes to the thread of the prediction log and what comes back, and the columns of its files. */
 import type { ModelMetadata } from '../core/documents.js'
-import type { ColumnType, Schema } from '../core/schema.js'
+import { DUCKDB_TYPES, type Schema } from '../core/schema.js'
 import type { RecordBatch, Vector } from '../core/table.js'
 import type { Predictions } from './predictor.js'
 
@@ -50,15 +50,6 @@ export type LogReply =
 /** How the names of files that are being written end: no reader takes them for data. */
 export const TEMPORARY = '.tmp'
 
-const SQL_TYPE: Readonly<Record<ColumnType, string>> = {
-  number: 'DOUBLE',
-  integer: 'BIGINT',
-  boolean: 'BOOLEAN',
-  text: 'VARCHAR',
-  timestamp: 'TIMESTAMP',
-  date: 'DATE',
-}
-
 export interface LogLayout {
   /** Name and SQL type: the inputs, the answer, `request_id`, `row`, `time`. */
   readonly columns: readonly (readonly [name: string, type: string])[]
@@ -81,7 +72,7 @@ export function layoutOf({ inputs, classes }: Pick<LogRows, 'inputs' | 'classes'
   const firsts = new Map(inputs.map(({ name }) => [name.toLowerCase(), name]).toReversed() as [string, string][])
   const columns: (readonly [string, string])[] = inputs.map(({ name, type }) => [
     name !== '' && firsts.get(name.toLowerCase()) === name ? name : own(name),
-    SQL_TYPE[type],
+    DUCKDB_TYPES[type],
   ])
   columns.push([own('prediction'), classes.length > 0 ? 'VARCHAR' : 'DOUBLE'])
   for (const name of classes) columns.push([own(`probability_${name}`), 'FLOAT'])

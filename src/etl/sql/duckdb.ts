@@ -1,5 +1,5 @@
 /** DuckDB's SQL as tables (1.5). What its functions do otherwise than others was found by running them. */
-import type { ColumnType } from '../../core/schema.js'
+import { type ColumnType, DUCKDB_TYPES } from '../../core/schema.js'
 import { packingOf } from '../compressed.js'
 import { folderValue } from '../hive.js'
 import type { Relation, Source } from '../relation.js'
@@ -12,12 +12,7 @@ const UPPER = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 const FLOAT_MAX = '3.4028235677973362e38'
 
 const TYPES: Readonly<Record<StoredType, string>> = {
-  number: 'DOUBLE',
-  integer: 'BIGINT',
-  boolean: 'BOOLEAN',
-  text: 'VARCHAR',
-  timestamp: 'TIMESTAMP',
-  date: 'DATE',
+  ...DUCKDB_TYPES,
   float32: 'FLOAT',
   int32: 'INTEGER',
 }
