@@ -27,6 +27,8 @@ export interface Attempt<Config> {
   readonly clock: Clock
   /** Fires when the run is cancelled. */
   readonly signal: AbortSignal
+  /** Called when it fires: a list costs less than listeners that come and go. */
+  readonly cancels: (() => void)[]
   /** Throws if what is outside is not what it was when the attempt began. */
   readonly checkSource: () => Promise<void>
   /** Resolves when the event is durable. */
@@ -42,17 +44,10 @@ export async function runAttempt<Config>(
   const recorded = recordReads(attempt.config, attempt.sealing, resumed?.reads)
   const recordedInputs = recordInputs(attempt.inputs, resumed?.inputs)
   const meter = new ProgressMeter()
-  const controller = new AbortController()
+  const interruption = new Interruption()
   let timers: AbortController | undefined // made when needed: they cost more than the rest of an attempt
   let live = true
   let abandon: (error: MillraceError) => void = () => undefined
-  const abandoned = new Promise<never>((_, reject) => {
-    abandon = (error) => {
-      live = false
-      controller.abort(error)
-      reject(error)
-    }
-  })
   const after = (ms: number, error: () => MillraceError) => {
     timers ??= new AbortController()
     clock.sleep(ms, timers.signal).then(
@@ -65,7 +60,9 @@ export async function runAttempt<Config>(
     config: recorded.config,
     inputs: recordedInputs.inputs,
     store,
-    signal: controller.signal,
+    get signal() {
+      return interruption.signal
+    },
     progress(progress) {
       const report = live ? meter.update(progress, clock.monotonic()) : undefined
       if (report !== undefined) attempt.progress(report)
@@ -100,26 +97,51 @@ export async function runAttempt<Config>(
   }
 
   const cancel = () => {
-    controller.abort(attempt.signal.reason)
+    interruption.interrupt(attempt.signal.reason)
     after(GRACE, () => cancelled(stage.name))
   }
   if (attempt.signal.aborted) throw cancelled(stage.name)
-  attempt.signal.addEventListener('abort', cancel, { once: true })
+  attempt.cancels.push(cancel)
   const { timeout } = stage
-  if (timeout !== undefined) {
-    const words = `stage "${stage.name}" took longer than its ${timeout} ms; the attempt was abandoned`
-    after(timeout, () => new MillraceError('MR_TIMEOUT', words, { retryable: true, hint: 'raise its timeout' }))
-  }
   try {
-    const work = (async () => stage.run(context))()
-    const outputs = await Promise.race([work, abandoned])
+    const outputs = await new Promise<Artifacts>((resolve, reject) => {
+      abandon = (error) => {
+        live = false
+        interruption.interrupt(error)
+        reject(error)
+      }
+      if (timeout !== undefined) {
+        const words = `stage "${stage.name}" took longer than its ${timeout} ms; the attempt was abandoned`
+        after(timeout, () => new MillraceError('MR_TIMEOUT', words, { retryable: true, hint: 'raise its timeout' }))
+      }
+      Promise.resolve(stage.run(context)).then(resolve, reject)
+    })
     await checkOutputs(stage.name, outputs, store)
     await attempt.checkSource()
     return { outputs, inputs: recordedInputs.used(), reads: recorded.reads() }
   } finally {
     live = false
     timers?.abort()
-    attempt.signal.removeEventListener('abort', cancel)
+    attempt.cancels.splice(attempt.cancels.indexOf(cancel), 1)
+  }
+}
+
+/** An AbortController that is made when its signal is asked for: making one costs more than a short stage. */
+class Interruption {
+  #controller: AbortController | undefined
+  #interrupted: { readonly reason: unknown } | undefined
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#interrupted !== undefined) this.#controller.abort(this.#interrupted.reason)
+    }
+    return this.#controller.signal
+  }
+
+  interrupt(reason: unknown): void {
+    this.#interrupted ??= { reason }
+    this.#controller?.abort(reason)
   }
 }
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { MillraceError } from '../core/errors.js'
-import { checkGraph } from './graph.js'
+import { checkGraph, Frontier } from './graph.js'
 
 const node = (name: string, ...after: string[]) => ({ name, version: 1, after })
 const faults = (...stages: ReturnType<typeof node>[]): string[] => {
@@ -50,6 +50,51 @@ test('any graph without cycles is ordered so that all comes after what it needs'
       for (const { name, after: needs } of sorted) {
         for (const need of needs) expect(rank.get(need)).toBeLessThan(rank.get(name) ?? -1)
       }
+    }),
+  )
+})
+
+/** Random graphs whose stages come in an order that they can be done in, and numbers to choose by. */
+const graphs = fc.array(fc.array(fc.nat(30), { maxLength: 4 }), { minLength: 1, maxLength: 30 }).map((all) =>
+  all.map((before, i) => ({
+    name: `s${i}`,
+    version: 1,
+    after: [...new Set(before.filter((j) => j < i))].map((j) => `s${j}`),
+  })),
+)
+
+test('what may start is what a look at all stages finds, whatever is done in between', () => {
+  fc.assert(
+    fc.property(graphs, fc.infiniteStream(fc.nat()), (stages, choices) => {
+      const frontier = new Frontier(stages)
+      const [begun, done] = [new Set<string>(), new Set<string>()]
+      while (done.size < stages.length) {
+        if ((choices.next().value ?? 0) % 2 === 0) {
+          const next = frontier.next()
+          const expected = stages.find(({ name, after }) => !begun.has(name) && after.every((one) => done.has(one)))
+          expect(next).toBe(expected)
+          if (next !== undefined) begun.add(next.name)
+        } else {
+          const running = stages.filter(({ name }) => begun.has(name) && !done.has(name))
+          const ended = running[(choices.next().value ?? 0) % running.length]
+          if (ended === undefined) continue
+          done.add(ended.name)
+          frontier.done(ended)
+        }
+      }
+      expect(frontier.next()).toBeUndefined()
+    }),
+  )
+})
+
+test('what comes after a stage is all that cannot be done without it, in order', () => {
+  fc.assert(
+    fc.property(graphs, fc.nat(), (stages, choice) => {
+      const failed = stages[choice % stages.length] as (typeof stages)[number]
+      const lost = new Set([failed.name])
+      for (const { name, after } of stages) if (after.some((one) => lost.has(one))) lost.add(name)
+      lost.delete(failed.name)
+      expect(new Frontier(stages).after(failed).map(({ name }) => name)).toEqual([...lost])
     }),
   )
 })

@@ -57,28 +57,76 @@ export function checkGraph<T extends Node>(stages: readonly T[]): readonly T[] {
   })
 }
 
-/** Kahn's algorithm (1962), always taking the ready stage that was given first; stages on cycles are left out. */
+/** All that can be done one after another; stages on cycles, and after them, are left out. */
 function sort<T extends Node>(stages: readonly T[]): T[] {
-  const rank = new Map(stages.map((stage, i) => [stage.name, i]))
-  const waiting = new Map(stages.map((stage) => [stage.name, stage.after.length]))
-  const followers = new Map<string, T[]>()
-  for (const stage of stages) {
-    for (const name of stage.after) followers.set(name, [...(followers.get(name) ?? []), stage])
-  }
+  const frontier = new Frontier(stages)
   const order: T[] = []
-  const ready = stages.filter((stage) => stage.after.length === 0).map((stage) => rank.get(stage.name) ?? 0)
-  while (ready.length > 0) {
-    const least = ready.indexOf(Math.min(...ready))
-    const stage = stages[ready.splice(least, 1)[0] ?? 0]
-    if (stage === undefined) break
+  for (let stage = frontier.next(); stage !== undefined; stage = frontier.next()) {
     order.push(stage)
-    for (const next of followers.get(stage.name) ?? []) {
-      const left = (waiting.get(next.name) ?? 0) - 1
-      waiting.set(next.name, left)
-      if (left === 0) ready.push(rank.get(next.name) ?? 0)
-    }
+    frontier.done(stage)
   }
   return order
+}
+
+/**
+ * Which stages may start (Kahn's algorithm, 1962): each counts down those that it waits for, so that a whole run costs as
+ * much as its graph has edges. Of those that may start, the one given first comes first.
+ */
+export class Frontier<T extends Node> {
+  readonly #rank: ReadonlyMap<T, number>
+  readonly #open: Map<T, number>
+  readonly #followers = new Map<string, T[]>()
+  /** By falling rank: the next is the last. */
+  readonly #ready: T[]
+
+  constructor(stages: readonly T[]) {
+    this.#rank = new Map(stages.map((stage, i) => [stage, i]))
+    this.#open = new Map(stages.map((stage) => [stage, stage.after.length]))
+    this.#ready = stages.filter((stage) => stage.after.length === 0).reverse()
+    for (const stage of stages) {
+      for (const name of stage.after) {
+        const followers = this.#followers.get(name)
+        if (followers === undefined) this.#followers.set(name, [stage])
+        else followers.push(stage)
+      }
+    }
+  }
+
+  /** A stage that may start, each once; undefined if there is none by now. */
+  next(): T | undefined {
+    return this.#ready.pop()
+  }
+
+  done(stage: T): void {
+    for (const follower of this.#followers.get(stage.name) ?? []) {
+      const open = (this.#open.get(follower) ?? 0) - 1
+      this.#open.set(follower, open)
+      if (open === 0) this.#makeReady(follower)
+    }
+  }
+
+  /** What can never start if `stage` is never done, in topological order if the stages were given in one. */
+  after(stage: T): readonly T[] {
+    const found = new Set([stage])
+    for (const { name } of found) for (const follower of this.#followers.get(name) ?? []) found.add(follower)
+    found.delete(stage)
+    return [...found].sort((a, b) => this.#rankOf(a) - this.#rankOf(b))
+  }
+
+  #makeReady(stage: T): void {
+    const rank = this.#rankOf(stage)
+    let [low, high] = [0, this.#ready.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#rankOf(this.#ready[middle]) > rank) low = middle + 1
+      else high = middle
+    }
+    this.#ready.splice(low, 0, stage)
+  }
+
+  #rankOf(stage: T | undefined): number {
+    return (stage === undefined ? undefined : this.#rank.get(stage)) ?? 0
+  }
 }
 
 /** Among stages of which each waits for another of them, one circle: a -> b means that a waits for b. */

@@ -54,7 +54,6 @@ export interface RecordedInputs {
  * @param earlier what counts as looked at already: by the attempt whose checkpoint is gone on from
  */
 export function recordInputs(inputs: Readonly<Record<string, Artifacts>>, earlier: InputDigests = {}): RecordedInputs {
-  const digests = inputDigests(inputs)
   const noted = new Map<string, Set<string>>(
     Object.entries(earlier).map(([stage, outputs]) => [stage, new Set(Object.keys(outputs))]),
   )
@@ -86,15 +85,17 @@ export function recordInputs(inputs: Readonly<Record<string, Artifacts>>, earlie
     )
   return {
     inputs: Object.fromEntries(Object.entries(inputs).map(([stage, outputs]) => [stage, watched(stage, outputs)])),
-    used: () =>
-      Object.fromEntries(
+    used() {
+      const digests = noted.size === 0 ? {} : inputDigests(inputs)
+      return Object.fromEntries(
         [...noted]
           .sort(([a], [b]) => (a < b ? -1 : 1))
           .map(([stage, outputs]) => [
             stage,
             Object.fromEntries([...outputs].sort().map((output) => [output, found(digests, stage, output)])),
           ]),
-      ),
+      )
+    },
   }
 }
 

@@ -131,7 +131,7 @@ class FileJournal implements RunJournal {
     try {
       json = JSON.stringify(event)
     } catch (error) {
-      return Promise.reject(error as Error)
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)))
     }
     const batch = (this.#waiting ??= newBatch())
     batch.events.push(event)

@@ -6,11 +6,12 @@ import type { RetryStrategy } from '../core/retry.js'
 import { cancelled, runAttempt, stageError } from './attempt.js'
 import type { InputDigests, RunEvent, StageCheckpoint } from './events.js'
 import type { ExecutionEvent } from './executor.js'
+import { Frontier } from './graph.js'
 import { baseKey, changedInputs, findSuccess, inputDigests, stageKey } from './identity.js'
 import type { RunJournal } from './journal.js'
 import { agrees, type Sealing } from './reads.js'
 import type { Artifacts, StageKind } from './stage.js'
-import { applyEvents, type RunState } from './state.js'
+import { RunFold, type RunState } from './state.js'
 
 export interface RunOptions<Config> {
   readonly journal: RunJournal
@@ -38,13 +39,16 @@ export class RunInProgress<Config> {
   readonly #done = new Map<string, Artifacts>()
   readonly #failed = new Set<string>()
   readonly #state: RunState
-  readonly #events: RunEvent[] = []
+  readonly #fold: RunFold
+  /** What running attempts do when the run is cancelled: one listener of the signal for all. */
+  readonly #cancels: (() => void)[] = []
   /** The journal cannot be written: nothing that happens from here on can count. */
   #fatal: { readonly error: unknown } | undefined
 
   constructor(options: RunOptions<Config>) {
     this.#options = options
     this.#state = options.state
+    this.#fold = new RunFold(options.state)
   }
 
   /** Works until all stages have ended, or nothing more can start; `first` is the event that was just recorded. */
@@ -54,6 +58,8 @@ export class RunInProgress<Config> {
     const cancel = () => this.#controller.abort(signal?.reason)
     if (signal?.aborted) cancel()
     signal?.addEventListener('abort', cancel, { once: true })
+    const cancelAttempts = () => [...this.#cancels].forEach((cancelAttempt) => cancelAttempt())
+    this.#controller.signal.addEventListener('abort', cancelAttempts, { once: true })
     try {
       emit(first)
       await this.#schedule()
@@ -64,35 +70,46 @@ export class RunInProgress<Config> {
     const complete = this.#done.size === this.#options.stages.length
     const status = complete ? 'success' : this.#failed.size > 0 ? 'failed' : 'cancelled'
     const { run } = this.#state
-    const seconds = (clock.monotonic() - start) / 1000
+    const seconds = this.#secondsSince(start)
     const hint = status === 'cancelled' ? `millrace resume ${run}` : `mend the cause, then: millrace resume ${run}`
     const end = { type: 'run-finished', run, time: clock.now(), status, seconds } as const
     await this.#record(complete ? end : { ...end, hint })
-    return applyEvents(this.#state, this.#events) ?? this.#state
+    return this.#fold.state ?? this.#state
   }
 
-  async #schedule(): Promise<void> {
-    const pending = new Set(this.#options.stages)
-    const active = new Set<Promise<void>>()
-    for (;;) {
-      for (const stage of pending) {
-        const because = stage.after.find((name) => this.#failed.has(name))
-        if (because !== undefined) {
-          pending.delete(stage)
-          this.#failed.add(stage.name)
-          this.#recordLater({ type: 'stage-skipped', ...this.#about(stage), because })
-        } else if (
-          active.size < this.#options.concurrency &&
-          !this.#controller.signal.aborted &&
-          stage.after.every((name) => this.#done.has(name))
-        ) {
-          pending.delete(stage)
-          const work: Promise<void> = this.#runStage(stage).finally(() => active.delete(work))
-          active.add(work)
-        }
+  /** Resolves when nothing runs and nothing more can start. */
+  #schedule(): Promise<void> {
+    const { stages, concurrency } = this.#options
+    const frontier = new Frontier(stages)
+    let active = 0
+    return new Promise((resolve, reject) => {
+      const ended = (stage: StageKind<Config>): void => {
+        active--
+        if (this.#done.has(stage.name)) frontier.done(stage)
+        else if (this.#failed.has(stage.name)) this.#skip(frontier.after(stage))
+        start()
       }
-      if (active.size === 0) return
-      await Promise.race(active)
+      const start = (): void => {
+        while (active < concurrency && !this.#controller.signal.aborted) {
+          const stage = frontier.next()
+          if (stage === undefined) break
+          active++
+          this.#runStage(stage)
+            .then(() => ended(stage))
+            .catch(reject)
+        }
+        if (active === 0) resolve()
+      }
+      start()
+    })
+  }
+
+  #skip(stages: readonly StageKind<Config>[]): void {
+    for (const stage of stages) {
+      const because = stage.after.find((name) => this.#failed.has(name))
+      if (because === undefined || this.#failed.has(stage.name)) continue
+      this.#failed.add(stage.name)
+      this.#recordLater({ type: 'stage-skipped', ...this.#about(stage), because })
     }
   }
 
@@ -119,7 +136,7 @@ export class RunInProgress<Config> {
       this.#done.set(stage.name, outputs)
     } catch (error) {
       if (this.#fatal !== undefined || signal.aborted) return
-      const seconds = (clock.monotonic() - start) / 1000
+      const seconds = this.#secondsSince(start)
       this.#failed.add(stage.name)
       await this.#record({
         ...{ type: 'stage-failed', ...this.#about(stage), error: stageError(error), seconds, attempts },
@@ -139,7 +156,8 @@ export class RunInProgress<Config> {
     const base = baseKey({ name, version, engines, after, fingerprint })
 
     const successes = await journal.successes(name, base)
-    const usable = this.#isForced(name) ? successes.filter((success) => success.run === run) : successes
+    const usable =
+      successes.length > 0 && this.#isForced(name) ? successes.filter((success) => success.run === run) : successes
     const found = usable.length === 0 ? undefined : await findSuccess(usable, digests, this.#options, store, stage)
     if (found !== undefined) {
       const known = this.#state.stages.find((result) => result.name === name)
@@ -152,35 +170,55 @@ export class RunInProgress<Config> {
     }
 
     // Not waited for: it precedes the outcome in the file, and alone it says nothing that must not be lost.
-    this.#recordLater({ type: 'stage-started', ...this.#about(stage), attempt, version, inputs: digests, fingerprint })
+    this.#recordLater({
+      type: 'stage-started',
+      run,
+      time: clock.now(),
+      stage: name,
+      attempt,
+      version,
+      inputs: digests,
+      fingerprint,
+    })
     const {
       outputs,
       inputs: used,
       reads,
     } = await runAttempt({
-      ...{ run, stage, base, config, sealing, inputs, store, clock, signal },
+      ...{ run, stage, base, config, sealing, inputs, store, clock, signal, cancels: this.#cancels },
       resumed: await this.#checkpoint(base, digests, name),
       checkSource: () => this.#checkSource(stage, fingerprint),
       record: (event) => this.#record(event),
       progress: (report) => emit({ type: 'stage-progress', run, time: clock.now(), stage: name, ...report }),
     })
     await this.#record({
-      ...{ type: 'stage-succeeded', ...this.#about(stage), version, engines, base, key: stageKey(base, used, reads) },
-      ...{
-        inputs: used,
-        fingerprint,
-        reads,
-        outputs,
-        seconds: (clock.monotonic() - start) / 1000,
-        attempts: attempt,
-      },
+      type: 'stage-succeeded',
+      run,
+      time: clock.now(),
+      stage: name,
+      version,
+      engines,
+      base,
+      key: stageKey(base, used, reads),
+      inputs: used,
+      fingerprint,
+      reads,
+      outputs,
+      seconds: this.#secondsSince(start),
+      attempts: attempt,
     })
     return outputs
   }
 
+  /** To the microsecond: more is noise that makes lines longer. */
+  #secondsSince(start: number): number {
+    return Math.round((this.#options.clock.monotonic() - start) * 1000) / 1e6
+  }
+
   async #fingerprint(stage: StageKind<Config>): Promise<string | null> {
+    if (stage.fingerprint === undefined) return null
     const { signal } = this.#controller
-    return (await this.#unlessAborted(stage.name, stage.fingerprint?.(this.#options.config, signal))) ?? null
+    return (await this.#unlessAborted(stage.name, stage.fingerprint(this.#options.config, signal))) ?? null
   }
 
   /** What was made of a source that changed meanwhile belongs to neither content: it must not be found under one. */
@@ -228,8 +266,9 @@ export class RunInProgress<Config> {
     this.#apply(event)
   }
 
+  /** For what need not be durable before something follows from it. */
   #recordLater(event: RunEvent): void {
-    this.#options.journal.append(event).catch((error: unknown) => {
+    this.#options.journal.append(event, false).catch((error: unknown) => {
       this.#fatal ??= { error }
       this.#controller.abort(error)
     })
@@ -237,12 +276,11 @@ export class RunInProgress<Config> {
   }
 
   #apply(event: RunEvent): void {
-    this.#events.push(event)
+    this.#fold.add(event)
     this.#options.emit(event)
   }
 
-  async #unlessAborted<T>(stage: string, work: Promise<T> | undefined): Promise<T | undefined> {
-    if (work === undefined) return undefined
+  async #unlessAborted<T>(stage: string, work: Promise<T>): Promise<T> {
     const { signal } = this.#controller
     let stop = () => {}
     const aborted = new Promise<never>((_, reject) => {

@@ -75,19 +75,42 @@ export function applyEvent(state: RunState | undefined, event: RunEvent): RunSta
 
 /** As `applyEvent`, for many: copies the state once, not once an event. */
 export function applyEvents(state: RunState | undefined, events: Iterable<RunEvent>): RunState | undefined {
-  let draft: { stages: Map<string, StageResult>; logs: LogLine[] } | undefined
-  for (const event of events) {
+  const fold = new RunFold(state)
+  for (const event of events) fold.add(event)
+  return fold.state
+}
+
+/** `applyEvents` that goes on: takes events one by one and keeps none of them. */
+export class RunFold {
+  #state: RunState | undefined
+  /** Of `#state`, changed since. */
+  #draft: { readonly stages: Map<string, StageResult>; readonly logs: LogLine[] } | undefined
+
+  constructor(state: RunState | undefined) {
+    this.#state = state
+  }
+
+  add(event: RunEvent): void {
     if (isRunLevel(event)) {
-      state = applyToRun(finished(state, draft), event)
-      draft = undefined
-    } else if (state !== undefined && state.run === event.run) {
-      draft ??= { stages: new Map(state.stages.map((stage) => [stage.name, stage])), logs: [...state.logs] }
-      const stage = draft.stages.get(event.stage)
-      if (event.type === 'stage-log') addLog(draft.logs, event)
-      else if (stage !== undefined) draft.stages.set(event.stage, applyToStage(stage, event))
+      this.#state = applyToRun(this.state, event)
+      this.#draft = undefined
+    } else if (this.#state !== undefined && this.#state.run === event.run) {
+      const { stages, logs } = (this.#draft ??= draftOf(this.#state))
+      const stage = stages.get(event.stage)
+      if (event.type === 'stage-log') addLog(logs, event)
+      else if (stage !== undefined) stages.set(event.stage, applyToStage(stage, event))
     }
   }
-  return finished(state, draft)
+
+  /** The state by now. */
+  get state(): RunState | undefined {
+    if (this.#state === undefined || this.#draft === undefined) return this.#state
+    return { ...this.#state, stages: [...this.#draft.stages.values()], logs: [...this.#draft.logs] }
+  }
+}
+
+function draftOf({ stages, logs }: RunState): { stages: Map<string, StageResult>; logs: LogLine[] } {
+  return { stages: new Map(stages.map((stage) => [stage.name, stage])), logs: [...logs] }
 }
 
 /** The state after a run's whole history; undefined if it has no `run-started`. */
@@ -99,13 +122,6 @@ export async function foldRun(events: AsyncIterable<RunEvent> | Iterable<RunEven
 
 function isRunLevel(event: RunEvent): event is RunLevelEvent {
   return event.type === 'run-started' || event.type === 'run-resumed' || event.type === 'run-finished'
-}
-
-function finished(
-  state: RunState | undefined,
-  draft: { stages: ReadonlyMap<string, StageResult>; logs: readonly LogLine[] } | undefined,
-): RunState | undefined {
-  return state && draft ? { ...state, stages: [...draft.stages.values()], logs: draft.logs } : state
 }
 
 function addLog(logs: LogLine[], { time, stage, level, message }: LogLine): void {
@@ -149,20 +165,27 @@ function applyToStage(stage: StageResult, event: StageEvent): StageResult {
       return stage
     case 'stage-started':
       return {
-        ...fresh(stage.name, stage.after),
+        ...keptOf(stage),
+        name: stage.name,
+        after: stage.after,
         status: 'running',
+        seconds: 0,
         retries: event.attempt - 1,
         startedAt: event.attempt === 1 ? event.time : (stage.startedAt ?? event.time),
-        ...keptOf(stage),
       }
     case 'stage-attached':
       return { ...stage, attachments: { ...stage.attachments, [event.name]: event.artifact } }
     case 'stage-checkpoint':
       return { ...stage, checkpoint: event.state }
     case 'stage-succeeded': {
-      const { checkpoint: _, error: __, ...kept } = stage
+      const { name, after, startedAt, attachments } = stage
       const { outputs: value, key, seconds, attempts } = event
-      return { ...kept, status: 'success', value, key, seconds, retries: attempts - 1 }
+      const retries = attempts - 1
+      return {
+        ...{ name, after, status: 'success', value, key, seconds, retries },
+        ...(startedAt === undefined ? {} : { startedAt }),
+        ...(attachments === undefined ? {} : { attachments }),
+      }
     }
     case 'stage-failed': {
       const { error, seconds, attempts } = event
