@@ -41,6 +41,31 @@ describe('scoreFile', () => {
     expect(Number(lines[0]?.split(',').at(-1))).toBeCloseTo(1 / (1 + Math.exp(-3.5)), 6)
   })
 
+  it('disarms formulas for spreadsheets where that is asked for, and leaves numbers and other texts alone', async () => {
+    const cells = ['=1+1', '@SUM(A1)', '+cmd|calc', '-2+3', '-5', '+1.5e3', 'a=b', "'=x", '', '"\t=1"', '"=1,""2"""']
+    const lines = cells.map((cell) => `100,1,true,Oslo,2021-01-01 00:00:00,${cell}`)
+    await writeFile(at('formulas.csv'), ['income,children,owns home,city,since,=note', ...lines, ''].join('\n'))
+    const notes = async (name: string) => {
+      const [head, ...rows] = (await read(name)).trimEnd().split('\n')
+      return [head?.split(',')[5], ...rows.map((row) => row.split(',').slice(5, -3).join(','))]
+    }
+    await score({ data: at('formulas.csv'), out: at('plain.csv') })
+    expect(await notes('plain.csv')).toEqual(['=note', ...cells.map((cell) => (cell === '"\t=1"' ? '\t=1' : cell))])
+    const escaped = [
+      ...["'=note", "'=1+1", "'@SUM(A1)", "'+cmd|calc", "'-2+3", '-5', '+1.5e3', 'a=b', "'=x", '', "'\t=1"],
+      `"'=1,""2"""`,
+    ]
+    await score({ data: at('formulas.csv'), out: at('escaped.csv'), escapeFormulas: true })
+    expect(await notes('escaped.csv')).toEqual(escaped)
+    // of a table with types, numbers are written as they were
+    await score({ data: at('formulas.csv'), out: at('formulas.parquet') })
+    await score({ data: at('formulas.parquet'), out: at('typed.csv'), escapeFormulas: true, replace: true })
+    expect(await notes('typed.csv')).toEqual(escaped)
+    await expect(
+      score({ data: at('formulas.csv'), out: at('escaped.jsonl'), escapeFormulas: true }),
+    ).rejects.toMatchObject({ code: 'MR_USAGE' })
+  })
+
   it('goes from CSV to Parquet with types, and from there to JSON lines, in order, over several row groups', async () => {
     const many = Array.from(
       { length: 260_000 },

@@ -44,6 +44,8 @@ export interface ScoreOptions {
   readonly force?: boolean
   /** Leaves out columns of the data that are called as the ones to add; without it they are refused. */
   readonly replace?: boolean
+  /** CSV for spreadsheets: a quote before every text and name that they would take for a formula. */
+  readonly escapeFormulas?: boolean
   readonly engine?: DuckDbOptions
   /** For data in an object store. */
   readonly s3?: S3Options
@@ -72,6 +74,10 @@ export async function scoreFile(options: ScoreOptions): Promise<Scored> {
   const { predictor, signal } = options
   const out = resolve(options.out)
   const copyOptions = outputOptions(out)
+  if (options.escapeFormulas && formatOf(out) !== 'csv')
+    throw new MillraceError('MR_USAGE', `--escape-formulas is for CSV, and ${options.out} is none`, {
+      hint: 'leave it out: only CSV does not tell texts from formulas',
+    })
   if (!options.force && (await exists(out)))
     throw new MillraceError('MR_FILE_EXISTS', `${options.out} exists`, { hint: 'give --force to replace it' })
   if (!(await exists(dirname(out))))
@@ -107,7 +113,8 @@ export async function scoreFile(options: ScoreOptions): Promise<Scored> {
       ...kept.map((name) => `d.${identifier(name)}`),
       ...added.map((name, i) => `p.c${i} AS ${identifier(name)}`),
     ]
-    const sql = `SELECT ${select.join(', ')} FROM ${raw} AS d POSITIONAL JOIN scored AS p`
+    const plain = `SELECT ${select.join(', ')} FROM ${raw} AS d POSITIONAL JOIN scored AS p`
+    const sql = options.escapeFormulas ? await withoutFormulas(session, plain) : plain
     await writeAtomic(session, sql, out, copyOptions, rows, signal)
     return { rows, columns: [...kept, ...added], out, computed: computed.map(({ name }) => name) }
   } finally {
@@ -237,6 +244,26 @@ function rawTable(source: Source, schema: Schema, to: FileFormat | undefined): s
   const isStoredAlike = source.stored === undefined
   if (isStoredAlike && (source.format === 'parquet' || to === 'csv')) return reader(source, names)
   return `(${compile(scan(source, schema), duckdb)})`
+}
+
+/** Begins a formula, for one spreadsheet or another (OWASP, CSV Injection). */
+const FORMULA = /^[=+\-@\t\r\n]/
+
+/** The same rows with a quote before texts and names that begin a formula and are no numbers. */
+async function withoutFormulas(session: Session, sql: string): Promise<string> {
+  const described = await session.use(async (connection) =>
+    (await connection.runAndReadAll(`DESCRIBE ${sql}`)).getRowObjects(),
+  )
+  const columns = described.map(({ column_name, column_type }) => {
+    const name = String(column_name)
+    const column = identifier(name)
+    const isText = /^(VARCHAR|ENUM|JSON|BLOB|UNION|VARIANT)\b/.test(String(column_type))
+    const text = `CAST(${column} AS VARCHAR)`
+    const risky = `regexp_matches(${text}, '${FORMULA.source}') AND TRY_CAST(${text} AS DOUBLE) IS NULL`
+    const value = isText ? `CASE WHEN ${risky} THEN '''' || ${text} ELSE ${text} END` : column
+    return `${value} AS ${identifier(FORMULA.test(name) ? `'${name}` : name)}`
+  })
+  return `SELECT ${columns.join(', ')} FROM (${sql})`
 }
 
 function outputOptions(out: string): string {

@@ -77,6 +77,7 @@ export const VERBS: readonly Verb[] = [
       ['--out <file>', 'where to; .csv, .jsonl or .parquet says the format'],
       ['--force', 'replace the file if it exists'],
       ['--replace', 'leave out columns of the data that are called as the new ones'],
+      ['--escape-formulas', 'CSV for spreadsheets: a quote before texts that begin with = + - @ and are no numbers'],
       ['--history <file>', "earlier rows for the model's windows; they are not scored"],
     ],
     examples: [

@@ -31,6 +31,7 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
     out: target,
     force: options['force'] === true,
     replace: options['replace'] === true,
+    escapeFormulas: options['escapeFormulas'] === true,
     progress: progress.show,
     signal,
   }).finally(progress.clear)
