@@ -13,14 +13,22 @@ const SAMPLE_MS = 20
 const TICKS_A_SECOND = 100
 const PAGE_BYTES = 4096
 
-/** Runs to the end; throws with the end of what it said if it fails or takes longer than `limit_s`. */
+/**
+ * Runs to the end; throws with the end of what it said if it fails or takes longer than `limit_s`.
+ * @param env variables beside those of this process
+ */
 export async function costOf(
   command: string,
   args: readonly string[],
   limit_s: number,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Cost & { readonly stdout: string }> {
   const started = performance.now()
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: limit_s * 1000 })
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: limit_s * 1000,
+    env: { ...process.env, ...env },
+  })
   const texts = { stdout: '', stderr: '' }
   child.stdout.on('data', (data: Buffer) => (texts.stdout += data.toString()))
   child.stderr.on('data', (data: Buffer) => (texts.stderr = (texts.stderr + data.toString()).slice(-2000)))

@@ -20,6 +20,7 @@ spark = (
     .config("spark.driver.host", "127.0.0.1")
     .config("spark.driver.bindAddress", "127.0.0.1")
     .config("spark.ui.enabled", "false")
+    .config("spark.ui.showConsoleProgress", "false")
     .config("spark.sql.session.timeZone", "UTC")
     .config("spark.sql.adaptive.enabled", "true")
     .config("spark.sql.shuffle.partitions", "2")
@@ -71,7 +72,9 @@ def work():
     }
     made = kept
     for name, values in categories.items():
-        places = spark.createDataFrame([(value, i) for i, value in enumerate(values)], f"{name} string, {name}_at int")
+        # one expression of literals: a DataFrame of Python's objects would start Python workers for each of them
+        quoted = ", ".join("'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'" for value in values)
+        places = spark.range(1).select(F.expr(f"posexplode(array({quoted})) AS ({name}_at, {name})"))
         made = made.join(F.broadcast(places), name, "left")
     split = F.when(F.col("at") < train_cut, "train").when(F.col("at") < validation_cut, "validation").otherwise("test")
     made.select(
