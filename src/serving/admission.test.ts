@@ -73,6 +73,7 @@ it('turns away what is more than it may answer at once, before the body is there
   const whole = await new Client(port, REQUEST).answered()
   expect([whole.status, whole.closed]).toEqual([429, false])
   expect(whole.text).toMatch(/\r\nretry-after: 1\r\n/)
+  expect(whole.text).toMatch(/\r\nx-request-id: [\w-]+\r\n/)
   expect(whole.text).toMatch(/\{"error":"MR_SERVER_BUSY: 2 requests are being answered/)
   const long = await (await new Client(port, head(10_000_000)).answered()).until(({ closed }) => closed)
   expect([long.status, /\r\nconnection: close\r\n/.test(long.text)]).toEqual([429, true])
@@ -119,6 +120,30 @@ it('refuses a giant body by its length, and one without a length where it has be
   expect(await metrics()).toContain('millrace_rejected_total{reason="body"} 2')
   const packed = await new Client(port, head(`Content-Encoding: gzip\r\nContent-Length: 30`)).answered()
   expect(packed.status).toBe(415)
+})
+
+it('bounds the bytes of all bodies under way, before they are read', async () => {
+  const { port, metrics } = await start({ body: 1_000, maxBodies: 1_500 })
+  const part = head(900) + BODY.slice(0, 10)
+  const first = new Client(port, part)
+  await expect.poll(metrics).toContain('millrace_body_bytes 900\n')
+  const more = await new Client(port, `${head(601)}`.replace('\r\n\r\n', '\r\nx-request-id: mine\r\n\r\n')).answered()
+  expect([more.status, more.text]).toEqual([429, expect.stringMatching(/x-request-id: mine\r\n[^]*than 1500 bytes/)])
+  // one that does not say its length may become as long as the longest
+  expect((await new Client(port, head('Transfer-Encoding: chunked')).answered()).status).toBe(429)
+  expect((await new Client(port, REQUEST).answered()).status).toBe(200)
+  expect(await metrics()).toContain('millrace_rejected_total{reason="bodies"} 2')
+  expect(await metrics()).toContain('millrace_body_bytes 900\n')
+  first.socket.destroy()
+  await expect.poll(metrics).toContain('millrace_body_bytes 0\n')
+  const chunked = head('Transfer-Encoding: chunked') + `${BODY.length.toString(16)}\r\n${BODY}\r\n0\r\n\r\n`
+  expect((await new Client(port, chunked).answered()).status).toBe(200)
+  await expect.poll(metrics).toContain('millrace_body_bytes 0\n')
+})
+
+it('takes a body that alone is longer than all may be', async () => {
+  const { port } = await start({ maxBodies: 10 })
+  expect((await new Client(port, REQUEST).answered()).status).toBe(200)
 })
 
 it('closes connections beyond those that it may have', async () => {

@@ -1,9 +1,11 @@
 /**
  * Which requests for predictions are taken at all. One process has one event loop: what it takes beyond what it can
  * answer soon makes every answer late. So requests whose body has arrived are counted, and further ones are turned away
- * when their headers are there: before routing, before the body is read, with an answer that is ready-made.
+ * when their headers are there: before routing, before the body is read, with an answer that is ready-made. The bytes of
+ * all bodies that are read or worked on are bounded too, by what their headers announce.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { Counter, Gauge, type Registry } from 'prom-client'
@@ -11,69 +13,104 @@ import { Counter, Gauge, type Registry } from 'prom-client'
 export interface AdmissionOptions {
   /** Requests for predictions that are read and not answered yet; default 256. More get 429. */
   readonly maxActive?: number
+  /**
+   * Bytes of all bodies from their headers to their answers; default 256 MiB. One that does not say its length counts as
+   * the longest that is read. More get 429, but for one that is alone.
+   */
+  readonly maxBodies?: number
   /** Open connections; default 10,000. More are closed at once. */
   readonly maxConnections?: number
 }
 
 /** Why a request was not answered as it wanted. */
-export type Reason = 'active' | 'queue' | 'late' | 'rows' | 'body' | 'connections'
+export type Reason = 'active' | 'bodies' | 'queue' | 'late' | 'rows' | 'body' | 'connections'
 
 /** A body that was not read ends its connection if it is longer: reading it to its end would cost more. */
 const UNREAD_BODY = 65_536
 const JSON_TYPE = 'application/json; charset=utf-8'
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
+/** An answer that is the same each time: names and values in turn, which node:http writes without looking at each. */
+interface Refusal {
+  readonly body: string
+  readonly headers: readonly string[]
+}
+
+function refusal(why: string): Refusal {
+  const body = JSON.stringify({ error: `MR_SERVER_BUSY: ${why}; send it again later` })
+  const length = String(Buffer.byteLength(body))
+  return { body, headers: ['content-type', JSON_TYPE, 'content-length', length, 'retry-after', '1'] }
+}
+
+/** What a request that is let in holds until it is answered. */
+interface Place {
+  readonly bytes: number
+  active: boolean
+}
+
+export interface AdmissionContext extends AdmissionOptions {
+  /** Bytes of the longest body that is read. */
+  readonly bodyLimit: number
+  /** The id that a request's answer bears. */
+  readonly idOf: (headers: IncomingHttpHeaders) => string
+}
+
 export class Admission {
   private active = 0
+  private bytes = 0
   private readonly rejected = new Map<Reason, number>()
   private readonly maxActive: number
+  private readonly maxBodies: number
   private readonly maxConnections: number
-  private readonly body: string
-  /** Names and values in turn: node:http writes such a list without looking at each. */
-  private readonly headers: readonly string[]
+  private readonly tooMany: Refusal
+  private readonly tooLong: Refusal
 
   /**
-   * By connection the responses that are counted. Not by the responses' own events: one that waits behind another
-   * (pipelining) has none where the connection closes.
+   * By connection the responses that hold a place. The responses' own events do not suffice: one that waits behind
+   * another (pipelining) has none where the connection closes.
    */
-  private readonly open = new WeakMap<Socket, Set<ServerResponse>>()
+  private readonly open = new WeakMap<Socket, Map<ServerResponse, Place>>()
 
-  constructor({ maxActive = 256, maxConnections = 10_000 }: AdmissionOptions = {}) {
+  constructor(private readonly context: AdmissionContext) {
+    const { maxActive = 256, maxBodies = 256 * 2 ** 20, maxConnections = 10_000 } = context
     this.maxActive = maxActive
+    this.maxBodies = maxBodies
     this.maxConnections = maxConnections
-    const why = `${maxActive} requests are being answered, the most that are at once; send it again later`
-    this.body = JSON.stringify({ error: `MR_SERVER_BUSY: ${why}` })
-    this.headers = [
-      ...['content-type', JSON_TYPE, 'content-length', String(Buffer.byteLength(this.body))],
-      ...['retry-after', '1'],
-    ]
+    this.tooMany = refusal(`${maxActive} requests are being answered, the most that are at once`)
+    this.tooLong = refusal(`the bodies under way would be longer than ${maxBodies} bytes, the most that are at once`)
   }
 
   /** The server around `handler`: what cannot be taken does not reach it. */
   server(handler: Handler, options: object): Server {
     const server = createServer(options, (request, response) => {
-      if (this.active < this.maxActive || request.method !== 'POST') handler(request, response)
-      else this.turnAway(request, response)
+      if (request.method !== 'POST') return handler(request, response)
+      if (this.active >= this.maxActive) return this.turnAway('active', this.tooMany, request, response)
+      const bytes = this.announced(request)
+      if (this.bytes > 0 && this.bytes + bytes > this.maxBodies)
+        return this.turnAway('bodies', this.tooLong, request, response)
+      this.enter(request.socket, response, bytes)
+      handler(request, response)
     })
     server.maxConnections = this.maxConnections
     server.on('drop', () => this.reject('connections'))
     return server
   }
 
-  /** Counts the requests of `app` from when their body is read to the end of their answer. */
+  /** Counts the requests of `app` from when their body is read. */
   addHooks(app: FastifyInstance): void {
     app.addHook('preHandler', (request, reply, done) => {
       if (request.method !== 'POST') return done()
       if (this.active >= this.maxActive) {
         // bodies that took longer to arrive than others
         this.reject('active')
-        return void reply.code(429).header('retry-after', '1').type(JSON_TYPE).send(this.body)
+        return void reply.code(429).header('retry-after', '1').type(JSON_TYPE).send(this.tooMany.body)
       }
-      this.count(request.raw.socket, reply.raw)
-      done()
-    })
-    app.addHook('onResponse', (request, reply, done) => {
-      if (this.open.get(request.raw.socket)?.delete(reply.raw)) this.active--
+      const place = this.open.get(request.raw.socket)?.get(reply.raw)
+      // without one the connection is closed, or there is none (app.inject)
+      if (place) {
+        place.active = true
+        this.active++
+      }
       done()
     })
   }
@@ -90,30 +127,53 @@ export class Admission {
     for (const [reason, count] of this.rejected) counter.inc({ reason }, count)
     const gauge = (name: string, help: string, value: number): void => new Gauge({ name, help, registers }).set(value)
     gauge('millrace_active_requests', 'Requests for predictions that are read and not answered yet.', this.active)
+    gauge('millrace_body_bytes', 'Bytes of the bodies that are read or worked on, as announced.', this.bytes)
     gauge('millrace_active_requests_max', 'The most of them; more are turned away.', this.maxActive)
   }
 
-  private count(socket: Socket, response: ServerResponse): void {
-    let open = this.open.get(socket)
-    if (!open) {
-      const counted = (open = new Set<ServerResponse>())
-      this.open.set(socket, counted)
-      // where the client has gone there is no onResponse
-      socket.once('close', () => {
-        this.active -= counted.size
-        counted.clear()
-      })
-    }
-    // nothing would take it off again
-    if (socket.closed) return
-    open.add(response)
-    this.active++
+  /** Bytes that a body may come to; one that is too long is refused before it is read. */
+  private announced({ headers }: IncomingMessage): number {
+    const { bodyLimit } = this.context
+    const length = Number(headers['content-length'] ?? bodyLimit)
+    return length > bodyLimit ? 0 : length
   }
 
-  private turnAway(request: IncomingMessage, response: ServerResponse): void {
-    this.reject('active')
+  private enter(socket: Socket, response: ServerResponse, bytes: number): void {
+    // nothing would take it off again
+    if (socket.closed) return
+    let open = this.open.get(socket)
+    if (!open) {
+      const places = (open = new Map<ServerResponse, Place>())
+      this.open.set(socket, places)
+      socket.once('close', () => {
+        for (const place of places.values()) this.leave(place)
+        places.clear()
+      })
+    }
+    const places = open
+    const place = { bytes, active: false }
+    places.set(response, place)
+    this.bytes += bytes
+    response.once('close', () => {
+      if (places.delete(response)) this.leave(place)
+    })
+  }
+
+  private leave({ bytes, active }: Place): void {
+    this.bytes -= bytes
+    if (active) this.active--
+  }
+
+  private turnAway(
+    reason: Reason,
+    { body, headers }: Refusal,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): void {
+    this.reject(reason)
     const length = Number(request.headers['content-length'] ?? Infinity)
     const ends = length > UNREAD_BODY ? ['connection', 'close'] : []
-    response.writeHead(429, [...this.headers, ...ends]).end(this.body)
+    const id = this.context.idOf(request.headers)
+    response.writeHead(429, [...headers, 'x-request-id', id, ...ends]).end(body)
   }
 }

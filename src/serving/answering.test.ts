@@ -12,6 +12,8 @@ import { openRegistry } from '../registry/sqlite.js'
 import { ServedModels, type ServedModelsOptions } from './models.js'
 import { PredictionLog, type PredictionLogOptions } from './prediction-log.js'
 import { buildServer } from './server.js'
+import { Shadows } from './shadow.js'
+import { TrafficMetrics } from './traffic-metrics.js'
 
 const row = { income: 100, children: 1, 'owns home': true, city: 'Oslo', since: '2021-01-01' }
 
@@ -142,7 +144,6 @@ describe('several versions', () => {
 describe('a canary', () => {
   it('answers its share; an id stays where it is', async () => {
     const { post, metric } = await open({ canaries: [{ source: 'models:/loan/2', share: 0.2 }] })
-    // a hundred at a time: the server turns away what is more than it can have under way
     const ask = async () => {
       const answers: Awaited<ReturnType<typeof post>>[] = []
       for (let i = 0; i < 1000; i += 100)
@@ -225,6 +226,65 @@ describe('a shadow', () => {
     for (let i = 0; i < 3; i++) expect((await post([row])).status).toBe(200)
     await until(async () => (await metric('millrace_shadow_failed_rows_total{model="loan",version="4"}')) === 3)
     expect(lines).toEqual([expect.stringMatching(/^warn: the shadow loan version 4 failed: .*salary/)])
+  })
+})
+
+describe('shadows under a moving alias', () => {
+  it('compares also where the alias moves while the answer is sent', async () => {
+    await registry.setAlias('loan', 'challenger', 2, 'test')
+    const { app, models, post, metric } = await open({ shadows: [{ source: 'models:/loan@challenger', share: 1 }] })
+    app.addHook('onSend', async ({ method }) => {
+      if (method !== 'POST') return
+      await registry.setAlias('loan', 'challenger', VERSIONS.lower, 'test')
+      await models.refresh()
+    })
+    expect((await post([row])).status).toBe(200)
+    await until(async () => (await metric('millrace_shadow_rows_total{model="loan",version="2",against="1"}')) === 1)
+    expect(await metric('millrace_shadow_failed_rows_total{model="loan",version="2"}')).toBeNaN()
+  })
+
+  it('bounds what waits by its bytes too', async () => {
+    const { models } = await open({ shadows: [{ source: 'models:/loan/2', share: 1 }] })
+    const [model, shadow] = [models.get('loan')!, models.get('loan', '2')!]
+    const metrics = new TrafficMetrics()
+    const shadows = new Shadows(metrics, { maxBytes: 1_000 })
+    const batch = model.reader.read([{ ...row, city: 'x'.repeat(600) }])
+    const answer = await model.batcher.predict(batch)
+    const refuse = (): never => expect.fail('both have the same inputs')
+    for (let i = 0; i < 3; i++) shadows.compare(shadow, model, batch, answer, refuse)
+    await shadows.idle()
+    expect(metrics.agreement(shadow, '1').rows).toBe(1)
+    expect(metrics.unshadowed(shadow, 'dropped', 0)).toBe(2)
+    shadows.compare(shadow, model, batch, answer, refuse)
+    await shadows.idle()
+    expect(metrics.agreement(shadow, '1').rows).toBe(2)
+  })
+})
+
+describe('numbers of versions', () => {
+  it('stay for a while after a version is closed, and not for ever', async () => {
+    const { models, post, metric } = await open()
+    const retired: string[] = []
+    const tell = models.onRetired
+    models.onRetired = (model) => {
+      retired.push(model.version)
+      tell?.(model)
+    }
+    const count = (version: number) =>
+      metric(`millrace_version_requests_total{model="loan",version="${version}",outcome="ok"}`)
+    try {
+      expect((await post([row])).version).toBe('1')
+      await registry.setAlias('loan', 'champion', 2, 'test')
+      await models.refresh()
+      expect((await post([row])).version).toBe('2')
+      await until(() => retired.length === 1)
+    } finally {
+      await registry.setAlias('loan', 'champion', 1, 'test')
+    }
+    expect([retired, await count(1), await count(2)]).toEqual([['1'], 1, 1])
+    // as if twenty more had come and gone
+    for (let i = 0; i < 20; i++) tell?.({ name: 'loan', version: `v${i}` })
+    expect([await count(1), await count(2)]).toEqual([NaN, 1])
   })
 })
 

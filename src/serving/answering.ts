@@ -70,11 +70,11 @@ export class Answering {
           this.options.logger?.('warn', `${what}: ${(error as Error).message} (said once; /metrics counts)`)
         }
       }
-      if (!named) this.shadow(request, reply, model, main.name, made, protocol)
       reply.header('millrace-model-version', model.versionHeader)
       const { answer } = made
       if (typeof answer === 'string') reply.header('content-type', JSON_TYPE).send(answer)
       else reply.headers(answer.headers).send(answer.body)
+      if (!named) this.shadow(request, model, main.name, made, protocol)
       this.options.predictionLog?.add(model, request.id, made.batch, made.predictions)
       return reply
     } finally {
@@ -117,7 +117,6 @@ export class Answering {
 
   private shadow<Read extends { readonly batch: RecordBatch }>(
     { id, body }: FastifyRequest,
-    reply: FastifyReply,
     model: ServedModel,
     name: string,
     { batch, predictions }: Made,
@@ -126,6 +125,6 @@ export class Answering {
     const { models, shadows } = this.options
     for (const { model: shadow, share } of models.beside(name, 'shadow'))
       if (shadow !== model && (share >= 1 || draw(id, `shadow ${name}`) < share))
-        reply.raw.once('finish', () => shadows.compare(shadow, model, batch, predictions, (at) => read(at, body).batch))
+        shadows.compare(shadow, model, batch, predictions, (at) => read(at, body).batch)
   }
 }

@@ -104,6 +104,28 @@ describe('Batcher', () => {
     expect(runs).toEqual([2, 2])
   })
 
+  it('tells what has waited too long also while no run begins', async () => {
+    const started: (() => void)[] = []
+    // the model is real; its runs begin when they are told to
+    const held = {
+      metadata: predictor.metadata,
+      predict: async (batch: RecordBatch) => {
+        await new Promise<void>((resolve) => started.push(resolve))
+        return predictor.predict(batch)
+      },
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    }
+    const batcher = new Batcher(held, { maxBatch: 1, timeout: 30 })
+    const running = [batcher.predict(rows(1)), batcher.predict(rows(2))]
+    await expect.poll(() => started.length).toBe(2)
+    await expect(batcher.predict(rows(3))).rejects.toMatchObject({ code: 'MR_SERVER_LATE' })
+    expect(batcher.rows).toBe(2)
+    for (const go of started) go()
+    expect((await Promise.all(running)).map(({ values }) => scores(values))).toEqual([[1], [2]])
+    await batcher.stop()
+    expect([started.length, batcher.rows]).toEqual([2, 0])
+  })
+
   it('answers labels and probabilities of a cut request as of a whole one', async () => {
     await using classifier = await openPredictor(loanModel())
     const whole = await classifier.predict(loanRows())

@@ -17,8 +17,8 @@ export interface BatcherOptions {
    */
   readonly maxWait?: number
   /**
-   * Milliseconds for which rows may wait: a run that would begin later leaves them out, and their request gets
-   * MR_SERVER_LATE. Default: any time.
+   * Milliseconds for which rows may wait for a run, whether or not one begins meanwhile; then no run is spent on them,
+   * and their request gets MR_SERVER_LATE. Default: any time.
    */
   readonly timeout?: number
   /** Called after each run with its rows and the milliseconds for which the oldest of its requests had waited. */
@@ -53,6 +53,8 @@ export class Batcher {
   /** Undefined, or what starts the next run: an immediate, or the timer of maxWait. */
   private next: NodeJS.Immediate | undefined
   private timer: NodeJS.Timeout | undefined
+  /** Set while something waits that may be late: a run under way may take longer than rows may wait. */
+  private lateness: NodeJS.Timeout | undefined
   /** Rows of the queue that no run has taken. */
   private queued = 0
   private runs = 0
@@ -93,6 +95,7 @@ export class Batcher {
     return new Promise((resolve, reject) => {
       const since = performance.now()
       this.queue.push({ batch, since, taken: 0, done: 0, settled: false, parts: [], resolve, reject })
+      if (this.timeout < Infinity) this.lateness ??= setTimeout(() => this.expire(), this.timeout)
       this.schedule()
     })
   }
@@ -102,6 +105,21 @@ export class Batcher {
     this.stopped = true
     this.schedule()
     if (this.rows > 0) await new Promise<void>((resolve) => (this.idle = resolve))
+    clearTimeout(this.lateness)
+  }
+
+  /** Turns away what has waited too long, and looks again when the next may have. */
+  private expire(): void {
+    const now = performance.now()
+    let oldest = Infinity
+    this.queue = this.queue.filter((request) => {
+      if (now - request.since >= this.timeout) this.settle(request, late(now - request.since))
+      if (request.settled) this.queued -= request.batch.rows - request.taken
+      else oldest = Math.min(oldest, request.since)
+      return !request.settled
+    })
+    this.lateness =
+      oldest === Infinity ? undefined : setTimeout(() => this.expire(), Math.max(1, oldest + this.timeout - now))
   }
 
   private schedule(): void {

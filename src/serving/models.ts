@@ -94,6 +94,8 @@ export class ServedModels {
   private revision: number | undefined
   /** Set by the server: called after each run of a model with its rows and how long, in ms, its oldest had waited. */
   onBatch: ((model: string, rows: number, waited: number) => void) | undefined
+  /** Set by the server: called when a version has answered its last request and is closed. */
+  onRetired: ((model: Pick<ServedModel, 'name' | 'version'>) => void) | undefined
 
   private constructor(private readonly options: ServedModelsOptions) {}
 
@@ -190,12 +192,25 @@ export class ServedModels {
     return this.refreshing
   }
 
-  /** Stops watching, waits for requests under way, closes all. */
-  async close(): Promise<void> {
+  /**
+   * Stops watching, waits for requests under way, closes all. What is not done after `deadlineMs` is said and left: it
+   * ends with the process.
+   */
+  async close(deadlineMs = 10_000): Promise<void> {
     this.closed = true
     clearTimeout(this.timer)
+    let timer: NodeJS.Timeout | undefined
+    const deadline = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), deadlineMs)
+    })
+    const end = await Promise.race([this.closeAll(), deadline])
+    clearTimeout(timer)
+    if (end === 'late') this.log('warn', `models were still at work after ${deadlineMs} ms; they are left`)
+  }
+
+  private async closeAll(): Promise<void> {
     await this.refreshing
-    await Promise.all([...this.users.keys()].map((model) => model.retire()))
+    for (const model of this.users.keys()) this.retire(model)
     await Promise.all(this.retiring)
   }
 
@@ -275,7 +290,19 @@ export class ServedModels {
     const users = (this.users.get(model) ?? 1) - 1
     if (users > 0) return void this.users.set(model, users)
     this.users.delete(model)
-    const retired = model.retire().finally(() => this.retiring.delete(retired))
+    this.retire(model)
+  }
+
+  private retire(model: ServedModel): void {
+    const retired = model
+      .retire()
+      .catch((error: unknown) => {
+        this.log('error', `${model.name} version ${model.version} was not closed cleanly: ${asError(error).message}`)
+      })
+      .finally(() => {
+        this.retiring.delete(retired)
+        this.onRetired?.(model)
+      })
     this.retiring.add(retired)
   }
 
@@ -327,25 +354,26 @@ export class ServedModels {
     }
     if (failed?.version === wanted.version && Date.now() - failed.at < RETRY_FAILED_MS) return
     const model = this.models.get(name) as Model
+    const before = current?.version ?? null
+    let next: ServedModel
     try {
-      const next = await this.take(wanted)
-      slot.current = next
-      model.loads++
-      slot.problem = slot.failed = undefined
-      const before = current?.version ?? null
-      this.log('info', `${name}: version ${next.version} ${DOES[role]} now, ${before ?? 'none'} before`)
-      this.options.onEvent?.({ event: 'version', model: name, source, role, version: next.version, before })
-      if (current) this.leave(current)
+      next = await this.take(wanted)
     } catch (error) {
       model.failures++
       slot.failed = { version: wanted.version, at: Date.now() }
       const why = `version ${wanted.version} cannot be loaded: ${(error as Error).message}`
-      if (role === 'served') return this.complain(slot, `${why}; version ${current?.version} goes on answering`)
+      if (role === 'served') return this.complain(slot, `${why}; version ${before} goes on answering`)
       // whoever moved the alias does not want the old one tried any more
       slot.current = undefined
       if (current) this.leave(current)
-      this.complain(slot, `${role} ${source}: ${why}; ${without(role)}`)
+      return this.complain(slot, `${role} ${source}: ${why}; ${without(role)}`)
     }
+    slot.current = next
+    model.loads++
+    slot.problem = slot.failed = undefined
+    if (current) this.leave(current)
+    this.log('info', `${name}: version ${next.version} ${DOES[role]} now, ${before ?? 'none'} before`)
+    this.tell({ event: 'version', model: name, source, role, version: next.version, before })
   }
 
   /** Says a problem once, until it changes. */
@@ -353,9 +381,18 @@ export class ServedModels {
     if (slot.problem !== problem) {
       const { name: model, source, role } = slot
       this.log('error', problem)
-      this.options.onEvent?.({ event: 'problem', model, source, role, problem })
+      this.tell({ event: 'problem', model, source, role, problem })
     }
     slot.problem = problem
+  }
+
+  /** What a listener throws is its own fault, and no model's. */
+  private tell(event: ModelEvent): void {
+    try {
+      this.options.onEvent?.(event)
+    } catch (error) {
+      this.log('error', `an event of ${event.model} was not taken: ${asError(error).message}`)
+    }
   }
 
   private log(level: 'info' | 'warn' | 'error', message: string): void {

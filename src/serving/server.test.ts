@@ -442,6 +442,39 @@ describe('startServer', () => {
     expect([served.get('loan')?.version, served.problem('loan')]).toEqual(['2', undefined])
   })
 
+  it('does not take a listener that throws, or a version that does not close, for a version that cannot load', async () => {
+    const lines: string[] = []
+    await registry.setAlias('loan', 'champion', 1, 'test')
+    const models = await ServedModels.open({
+      ...{ sources: ['models:/loan@champion'], registry, store, pollMs: 600_000 },
+      log: (level, message) => lines.push(`${level}: ${message}`),
+      onEvent: () => {
+        throw new Error('nobody listens')
+      },
+    })
+    closing.push(() => models.close())
+    const first = models.get('loan')!
+    first.retire = () => Promise.reject(new Error('it is stuck'))
+    await registry.setAlias('loan', 'champion', 2, 'test')
+    await models.refresh()
+    expect(models.numbers()[0]).toMatchObject({ ready: true, loads: 2, loadFailures: 0, versions: [{ version: '2' }] })
+    expect(lines).toEqual([
+      'info: loan: version 2 answers now, 1 before',
+      'error: an event of loan was not taken: nobody listens',
+      'error: loan version 1 was not closed cleanly: it is stuck',
+    ])
+    await registry.setAlias('loan', 'champion', 1, 'test')
+  })
+
+  it('does not wait for ever for a version that is in use', async () => {
+    const lines: string[] = []
+    const log = (level: string, message: string): void => void lines.push(`${level}: ${message}`)
+    const models = await ServedModels.open({ sources: [join(folder, 'loan.onnx')], log })
+    models.get()?.acquire()
+    await models.close(20)
+    expect(lines).toEqual(['warn: models were still at work after 20 ms; they are left'])
+  })
+
   it('answers what it has when it is stopped, then refuses connections', async () => {
     const server = await start(await models([join(folder, 'loan.onnx')]))
     const agent = new Agent({ keepAlive: true })

@@ -1,5 +1,6 @@
 /** The prediction server: limits, token, errors and draining around the routes. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
 import { Server } from 'node:net'
 import { setImmediate as afterPoll, setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -71,7 +72,15 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
   const { models, limits = {}, logger, token } = options
   const bodyLimit = limits.body ?? BODY_LIMIT
   const metrics = new ServerMetrics()
-  const admission = new Admission(limits)
+  const prefix = randomBytes(4).toString('hex')
+  let requests = 0
+  const idOf = (headers: IncomingHttpHeaders): string => {
+    const given = headers['x-request-id']
+    return typeof given === 'string' && /^[\w.:/+=-]{1,128}$/.test(given)
+      ? given
+      : `${prefix}-${(++requests).toString(36)}`
+  }
+  const admission = new Admission({ ...limits, bodyLimit, idOf })
   metrics.add((registry) => admission.fill(registry))
   const traffic = new TrafficMetrics()
   metrics.add((registry) => traffic.fill(registry))
@@ -85,10 +94,9 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
     ...(predictionLog && { predictionLog }),
     ...(logger && { logger }),
   })
+  models.onRetired = (model) => traffic.retired(model)
   models.onBatch = (model, rows, waited) => metrics.batch(model, rows, waited / 1000)
   let draining = false
-  const prefix = randomBytes(4).toString('hex')
-  let requests = 0
 
   const app = Fastify({
     logger: false,
@@ -104,12 +112,7 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
     // a request that comes in on an open connection while draining is answered, not refused
     return503OnClosing: false,
     routerOptions: { maxParamLength: 500 },
-    genReqId: ({ headers }) => {
-      const given = headers['x-request-id']
-      return typeof given === 'string' && /^[\w.:/+=-]{1,128}$/.test(given)
-        ? given
-        : `${prefix}-${(++requests).toString(36)}`
-    },
+    genReqId: ({ headers }) => idOf(headers),
   })
 
   // rows may have columns called `__proto__`: the readers take own properties only, so plain JSON.parse is safe
@@ -201,6 +204,7 @@ export async function startServer(
   }
   let stopping: Promise<void> | undefined
   const stop = async (deadlineMs: number): Promise<void> => {
+    const began = performance.now()
     drain()
     const cut = setTimeout(() => {
       options.logger?.('warn', `cutting connections that were not done after ${deadlineMs} ms`)
@@ -215,7 +219,8 @@ export async function startServer(
     await app.close()
     clearTimeout(cut)
     clearInterval(idle)
-    await models.close()
+    // a run of the model cannot be cut; connections that were cut leave it a moment
+    await models.close(Math.max(1_000, deadlineMs - (performance.now() - began)))
   }
   return { address, app, stop: (deadlineMs = 10_000) => (stopping ??= stop(deadlineMs)) }
 }

@@ -7,19 +7,21 @@ import { MillraceError } from '../core/errors.js'
 import type { Schema } from '../core/schema.js'
 import type { RecordBatch, Vector } from '../core/table.js'
 import { Batcher } from './batcher.js'
+import { sizeOf } from './log-rows.js'
 import type { ServerLog } from './models.js'
 import type { Predictions } from './predictor.js'
 import type { ServedModel } from './served-model.js'
 import type { Agreement, TrafficMetrics } from './traffic-metrics.js'
 
 export interface ShadowOptions {
-  /** The most rows that wait for one shadow; default 10,000. */
+  /** The most rows, and about the most bytes, that wait for one shadow; defaults 10,000 and 64 MiB. */
   readonly maxQueue?: number
+  readonly maxBytes?: number
   readonly logger?: ServerLog
 }
 
 export class Shadows {
-  private readonly queues = new WeakMap<ServedModel, Batcher>()
+  private readonly queues = new WeakMap<ServedModel, { readonly batcher: Batcher; bytes: number }>()
   private readonly under = new Set<Promise<void>>()
 
   constructor(
@@ -28,7 +30,8 @@ export class Shadows {
   ) {}
 
   /**
-   * Compares `shadow` with what `model` answered. Call after the answer is sent; returns at once, never throws.
+   * Compares `shadow` with what `model` answered. Call when the answer is on its way; holds the shadow open at once, as
+   * its alias may move while the rows wait; never throws.
    * @param read the request's rows for the shadow, where it has other inputs; may throw
    */
   compare(
@@ -39,7 +42,6 @@ export class Shadows {
     read: (shadow: ServedModel) => RecordBatch,
   ): void {
     if (batch.rows === 0) return
-    // held open: the alias may move while the rows wait
     shadow.acquire()
     const done = this.run(shadow, model, batch, answer, read)
       .catch((error: unknown) => this.missed(shadow, batch.rows, error))
@@ -63,11 +65,17 @@ export class Shadows {
     read: (shadow: ServedModel) => RecordBatch,
   ): Promise<void> {
     const rows = projected(batch, shadow.metadata.inputs) ?? read(shadow)
-    const predictions = await this.queue(shadow).predict(rows)
+    const queue = this.queue(shadow)
+    const { maxBytes = 64 * 2 ** 20 } = this.options
+    const bytes = sizeOf(rows.columns, 0, rows.rows)
+    if (queue.bytes > 0 && queue.bytes + bytes > maxBytes)
+      throw new MillraceError('MR_SERVER_BUSY', `${queue.bytes} bytes wait for the shadow; at most ${maxBytes} may`)
+    queue.bytes += bytes
+    const predictions = await queue.batcher.predict(rows).finally(() => (queue.bytes -= bytes))
     compare(this.metrics.agreement(shadow, model.version), model, answer, shadow, predictions)
   }
 
-  private queue(shadow: ServedModel): Batcher {
+  private queue(shadow: ServedModel): { readonly batcher: Batcher; bytes: number } {
     let queue = this.queues.get(shadow)
     if (!queue) {
       const { predictor } = shadow
@@ -76,7 +84,7 @@ export class Shadows {
         predict: (batch: RecordBatch) => predictor.predictAside(batch),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       }
-      queue = new Batcher(aside, { maxQueue: this.options.maxQueue ?? 10_000 })
+      queue = { batcher: new Batcher(aside, { maxQueue: this.options.maxQueue ?? 10_000 }), bytes: 0 }
       this.queues.set(shadow, queue)
     }
     return queue

@@ -23,12 +23,17 @@ export interface Agreement {
   difference: number
 }
 
+/** Versions that are closed keep their lines until so many others were closed after them. */
+const KEPT = 20
+
 export class TrafficMetrics {
   /** By name and version: a version that is loaded again counts on. */
   private readonly versions = new Map<string, VersionStats>()
   private readonly known = new WeakMap<ServedModel, VersionStats>()
   private readonly agreements = new Map<string, Agreement>()
   private readonly shadows = new Map<string, { model: string; version: string; dropped: number; failed: number }>()
+  /** Keys of versions that are closed, in the order in which they were. */
+  private readonly closed = new Set<string>()
 
   answered(model: ServedModel, outcome: Outcome, seconds: number): void {
     const stats = this.of(model)
@@ -41,8 +46,24 @@ export class TrafficMetrics {
     return ++this.of(canary).fallbacks === 1
   }
 
+  /** A version was closed: its numbers are forgotten after a while, else every version that ever was would stay. */
+  retired({ name, version }: Pick<ServedModel, 'name' | 'version'>): void {
+    const key = keyOf(name, version)
+    this.closed.delete(key)
+    this.closed.add(key)
+    const [oldest] = this.closed
+    if (this.closed.size <= KEPT || oldest === undefined) return
+    this.closed.delete(oldest)
+    this.versions.delete(oldest)
+    this.shadows.delete(oldest)
+    for (const [pair, { labels }] of this.agreements)
+      if ([labels.version, labels.against].some((each) => keyOf(labels.model, each) === oldest))
+        this.agreements.delete(pair)
+  }
+
   agreement({ name: model, version }: ServedModel, against: string): Agreement {
-    const key = `${model}\0${version}\0${against}`
+    const key = `${keyOf(model, version)}\0${against}`
+    this.closed.delete(keyOf(model, version))
     let found = this.agreements.get(key)
     if (!found) {
       found = { labels: { model, version, against }, rows: 0, disagreements: 0, difference: 0 }
@@ -53,7 +74,8 @@ export class TrafficMetrics {
 
   /** Rows that a shadow did not predict: too many waited, or it failed. Returns how many had that fate before. */
   unshadowed({ name: model, version }: ServedModel, why: 'dropped' | 'failed', rows: number): number {
-    const key = `${model}\0${version}`
+    const key = keyOf(model, version)
+    this.closed.delete(key)
     let found = this.shadows.get(key)
     if (!found) this.shadows.set(key, (found = { model, version, dropped: 0, failed: 0 }))
     const before = found[why]
@@ -115,7 +137,8 @@ export class TrafficMetrics {
   private of(model: ServedModel): VersionStats {
     let stats = this.known.get(model)
     if (stats) return stats
-    const key = `${model.name}\0${model.version}`
+    const key = keyOf(model.name, model.version)
+    this.closed.delete(key)
     stats = this.versions.get(key)
     if (!stats) {
       const labels = { model: model.name, version: model.version }
@@ -126,3 +149,5 @@ export class TrafficMetrics {
     return stats
   }
 }
+
+const keyOf = (model: string, version: string): string => `${model}\0${version}`
