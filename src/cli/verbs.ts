@@ -115,6 +115,7 @@ export const VERBS: readonly Verb[] = [
       ['--max-body <bytes>', 'of one request; more are answered 413 (default 16777216)'],
       ['--max-queue <rows>', 'that wait for a run; more are answered 429 (default 100000)'],
       ['--max-active <requests>', 'that are read and not answered; more are answered 429 (default 256)'],
+      ['--max-bodies <bytes>', 'of all requests under way; more are answered 429 (default 268435456)'],
       ['--max-connections <number>', 'that are open; more are closed at once (default 10000)'],
       ['--unknown-columns <what>', 'columns that the model does not know: refuse (default) or ignore'],
       ['--poll <ms>', 'how often to look whether the alias has moved (default 250)'],

@@ -34,6 +34,7 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
     drainDelay,
     body: whole(options['maxBody'], '--max-body', 1, 500_000_000),
     maxActive: whole(options['maxActive'], '--max-active', 1, 1_000_000),
+    maxBodies: whole(options['maxBodies'], '--max-bodies', 1, 100_000_000_000),
     maxConnections: whole(options['maxConnections'], '--max-connections', 1, 1_000_000),
   })
   const host = textOf(options['host']) ?? '127.0.0.1'
@@ -159,7 +160,7 @@ function given<T extends object>(options: T): Given<T> {
 function whole(value: Call['options'][string], flag: string, low: number, high: number): number | undefined {
   const text = textOf(value)
   if (text === undefined) return undefined
-  const number = /^\d{1,9}$/.test(text) ? Number(text) : NaN
+  const number = /^\d{1,12}$/.test(text) ? Number(text) : NaN
   if (!(number >= low && number <= high))
     throw new MillraceError('MR_USAGE', `${flag} is a whole number from ${low} to ${high}, not ${JSON.stringify(text)}`)
   return number
