@@ -2,15 +2,20 @@
 
 The only argument is the setting as JSON: folder (x.npy, y.npy, order.npy, weights.npy), threads, hidden, dropout. Then
 commands on standard input, one a line: `losses N` trains N steps from the start and prints their losses; `time KIND N`
-prints the seconds that the next N steps of KIND (eager, fused, compile) took, wall and CPU. Answers are lines of JSON.
+prints the seconds that the next N steps of KIND (eager, fused, compile) took, wall and CPU, or why they failed. Answers
+are lines of JSON.
 """
 
 import json
+import os
 import sys
 import time
 
-import numpy
-import torch
+# one small network: a pool of compilers takes longer to start than it saves
+os.environ.setdefault('TORCHINDUCTOR_COMPILE_THREADS', '1')
+
+import numpy  # noqa: E402
+import torch  # noqa: E402
 
 setting = json.loads(sys.argv[1])
 folder, hidden, dropout = setting['folder'], setting['hidden'], setting['dropout']
@@ -68,5 +73,9 @@ for line in sys.stdin:
         kind = rest[0]
         trial = trials[kind] = trials.get(kind) or Trial(kind)
         wall, cpu = time.perf_counter(), time.process_time()
-        trial.train(int(rest[1]))
-        print(json.dumps(dict(wall=time.perf_counter() - wall, cpu=time.process_time() - cpu)), flush=True)
+        try:
+            trial.train(int(rest[1]))
+            answer = dict(wall=time.perf_counter() - wall, cpu=time.process_time() - cpu)
+        except Exception as error:
+            answer = dict(error=f'{type(error).__name__}: {error}'[:500])
+        print(json.dumps(answer), flush=True)

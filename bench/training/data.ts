@@ -32,9 +32,9 @@ async function write(path: string, data: Float32Array | Int32Array, columns?: nu
 }
 
 /** A table of normal numbers whose class is a noisy function of a few of them; weights by the trainer's own rule. */
-export async function writeData(setting: Setting): Promise<void> {
+export async function writeData(setting: Setting, steps = STEPS_PER_EPOCH): Promise<void> {
   const { folder, batch } = setting
-  const rows = batch * STEPS_PER_EPOCH
+  const rows = batch * steps
   const rng = new Rng(1)
   const x = Float32Array.from({ length: rows * FEATURES }, () => rng.normal())
   const y = Int32Array.from({ length: rows }, (_, i) => {
