@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { globRegex, isPattern } from './glob.js'
+import { globMatcher, isPattern } from './glob.js'
 
 describe('a pattern', () => {
   test.each([
@@ -20,9 +20,23 @@ describe('a pattern', () => {
     ['[z-a]', ['[z-a]'], ['z']],
     ["it's (1)+$^|\\.csv", ["it's (1)+$^|\\.csv"], ["it's (1)xcsv"]],
   ])('%s', (pattern, yes, no) => {
-    const regex = globRegex(pattern)
-    for (const name of yes) expect(regex.test(name), name).toBe(true)
-    for (const name of no) expect(regex.test(name), name).toBe(false)
+    const matches = globMatcher(pattern)
+    for (const name of yes) expect(matches(name), name).toBe(true)
+    for (const name of no) expect(matches(name), name).toBe(false)
+  })
+
+  // a regular expression that tries every way to part these takes longer than anybody waits
+  test.each([
+    ['*a'.repeat(30) + 'b', false, false],
+    ['**a'.repeat(30) + 'b', false, false],
+    ['**/'.repeat(30) + 'b', false, true],
+    ['{*,**,?}'.repeat(30) + 'b', false, true],
+    ['**/*a*'.repeat(20), true, false],
+  ])('%s takes time that is linear in the text', (pattern, short, long) => {
+    const matches = globMatcher(pattern)
+    const text = 'a/aa'.repeat(500)
+    expect(matches(text)).toBe(short)
+    expect(matches(`${text}/b`)).toBe(long)
   })
 
   test('is told by its characters', () => {

@@ -3,7 +3,7 @@ import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, parse, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MillraceError, nearest } from '../core/errors.js'
-import { globRegex, isPattern } from './glob.js'
+import { globMatcher, isPattern } from './glob.js'
 import { folderColumns } from './hive.js'
 import { publishedFiles } from './published.js'
 import type { FileFormat, Source } from './relation.js'
@@ -129,8 +129,8 @@ async function matching(pattern: string): Promise<{ root: string; paths: string[
   }
   if (!rest.some(isPattern)) throw await missing(pattern)
   if ((await stat(root).catch(() => undefined)) === undefined) throw await missing(root)
-  const regex = globRegex(rest.join('/'))
-  const files = (await filesBelow(root)).filter((file) => regex.test(relative(root, file).split(sep).join('/')))
+  const matches = globMatcher(rest.join('/'))
+  const files = (await filesBelow(root)).filter((file) => matches(relative(root, file).split(sep).join('/')))
   if (files.length === 0) throw new MillraceError('MR_FILE_MISSING', `no file matches ${pattern}`)
   return { root, paths: files }
 }

@@ -7,7 +7,7 @@ import type { _Object, S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
 import { MillraceError } from '../../core/errors.js'
 import { systemClock } from '../../core/clock.js'
 import { RetryStrategy } from '../../core/retry.js'
-import { globRegex, isPattern } from '../glob.js'
+import { globMatcher, isPattern } from '../glob.js'
 import type { ObjectVersion } from '../relation.js'
 import { storeError } from './errors.js'
 
@@ -155,7 +155,7 @@ export async function listObjects(
     : key === '' || key.endsWith('/')
       ? key
       : `${key}/`
-  const regex = isPattern(key) ? globRegex(key.slice(fixed.length)) : undefined
+  const matches = isPattern(key) ? globMatcher(key.slice(fixed.length)) : undefined
   const prefix = isPattern(key) ? (/^[^*?[{]*/.exec(key)?.[0] ?? '') : fixed
   const objects: ObjectVersion[] = []
   let isThere = false
@@ -164,10 +164,10 @@ export async function listObjects(
     const rest = object.key.slice(fixed.length)
     const isHidden = rest.split('/').some((part) => /^[._]/.test(part))
     if (rest === '' || rest.endsWith('/') || isHidden) continue
-    if (regex === undefined ? isData(object.key) : regex.test(rest))
+    if (matches === undefined ? isData(object.key) : matches(rest))
       objects.push({ name: at(object.key), etag: object.etag, size: object.size })
   }
-  if (regex !== undefined && objects.length === 0)
+  if (matches !== undefined && objects.length === 0)
     throw new MillraceError('MR_FILE_MISSING', `no object matches ${location}`)
   if (!isThere && key !== '')
     throw new MillraceError('MR_FILE_MISSING', `there is no object ${at(key)}, and none below it`, {
