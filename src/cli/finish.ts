@@ -9,6 +9,7 @@ import { leakSummary } from '../evaluate/leaks.js'
 import { renderRunPage } from '../dashboard/run-page.js'
 import { renderValidationPage } from '../dashboard/validation-page.js'
 import { openArtifactStore } from '../core/artifact-store.js'
+import { runFolder } from '../pipeline/home.js'
 import type { RunState } from '../pipeline/state.js'
 import { getJson } from '../stages/run-resources.js'
 import type { RunOutcome } from '../stages/run-pipeline.js'
@@ -19,7 +20,7 @@ import { type Output, printable } from './output.js'
 import { gatherRunPage } from './page-data.js'
 
 /** Where a run's page is. */
-export const runPage = (home: string, run: string): string => join(home, 'runs', run, 'index.html')
+export const runPage = (home: string, run: string): string => join(runFolder(home, run), 'index.html')
 
 /** Writes `runPage`, and `validation.html` and `validation.json` beside it once there is a report. */
 export async function writeRunPages(
@@ -28,7 +29,7 @@ export async function writeRunPages(
   state: RunState,
   notes: readonly string[],
 ): Promise<string> {
-  const folder = join(home, 'runs', state.run)
+  const folder = runFolder(home, state.run)
   await mkdir(folder, { recursive: true })
   const gathered = await gatherRunPage(store, state, notes)
   const quarantine = await copyQuarantine(store, gathered.validation?.quarantine, folder)

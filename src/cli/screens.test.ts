@@ -82,7 +82,7 @@ describe('help', () => {
 function inOrder(text: string): string {
   const lines = text.split('\n')
   const stageOf = (line: string): number =>
-    STAGES.findIndex((name) => line.startsWith(`${name} `) && line.endsWith('TIME'))
+    STAGES.findIndex((name) => line.startsWith(`${name} `) && /(?:TIME|from run RUN)$/.test(line))
   const [first, last] = [
     lines.findIndex((line) => stageOf(line) >= 0),
     lines.findLastIndex((line) => stageOf(line) >= 0),

@@ -4,15 +4,33 @@
  *   scratch/<owner>/   work in progress; <owner> says which process, so that the next start can clear what a dead one left
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { chmod, copyFile, lstat, mkdir, open, readFile, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
+import {
+  chmod,
+  copyFile,
+  lstat,
+  mkdir,
+  open,
+  readFile,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+  utimes,
+} from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join, resolve, sep } from 'node:path'
 import type { ArtifactRef, ArtifactStore } from './artifacts.js'
 import { MillraceError } from './errors.js'
-import { fileError, makeFolder, sha256File, syncFolder, type Digest } from './files.js'
+import { fileError, isAlive, makeFolder, sha256File, syncFolder, type Digest } from './files.js'
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/
 const DAY = 24 * 3600 * 1000
+/**
+ * The time of the last change that every blob is given. One with another time was written to behind the store's back, or
+ * copied: `has` then reads it. So what a run takes from earlier ones is looked at without being read each time.
+ */
+const UNTOUCHED = Date.UTC(1980, 0, 2)
 
 /** True for a well-formed reference; whether the store has it is another question. */
 export function isArtifactRef(value: unknown): value is ArtifactRef {
@@ -70,6 +88,7 @@ class FolderStore implements ArtifactStore {
       const file = await open(temporary, 'wx', 0o444)
       try {
         await file.writeFile(data)
+        await file.utimes(UNTOUCHED / 1000, UNTOUCHED / 1000)
         await file.sync()
       } finally {
         await file.close()
@@ -101,6 +120,7 @@ class FolderStore implements ArtifactStore {
       await chmod(source, 0o600)
       const file = await open(source, 'r+')
       try {
+        await file.utimes(UNTOUCHED / 1000, UNTOUCHED / 1000)
         await file.sync()
         await file.chmod(0o444)
       } finally {
@@ -141,13 +161,15 @@ class FolderStore implements ArtifactStore {
 
   async has(ref: ArtifactRef): Promise<boolean> {
     const path = this.#locate(ref.digest)
-    return stat(path).then(
-      (found) => found.isFile() && found.size === ref.size,
-      (error: unknown) => {
-        if (isMissing(error)) return false
-        throw fileError(error, 'look for artifact', path)
-      },
-    )
+    const found = await stat(path).catch((error: unknown) => {
+      if (isMissing(error)) return undefined
+      throw fileError(error, 'look for artifact', path)
+    })
+    if (!found?.isFile() || found.size !== ref.size) return false
+    if (found.mtimeMs === UNTOUCHED) return true
+    if ((await sha256File(path)).digest !== ref.digest) return false
+    if (!this.#readOnly) await utimes(path, UNTOUCHED / 1000, UNTOUCHED / 1000).catch(() => undefined)
+    return true
   }
 
   async scratch(): Promise<string> {
@@ -228,7 +250,10 @@ class FolderStore implements ArtifactStore {
     return new MillraceError(
       'MR_ARTIFACT_CORRUPT',
       `artifact ${path} (${ref.mediaType}) is damaged: its ${size} bytes (${ref.size} expected) do not have its digest`,
-      { hint: 'run the pipeline again: the stage that makes it will be done anew; and have the disk looked at' },
+      {
+        // who only reads leaves it where it is, and where its time is as it was a run takes it for good
+        hint: `run the pipeline again${this.#readOnly ? ' with --force' : ''}: the stage that makes it will be done anew; and have the disk looked at`,
+      },
     )
   }
 }
@@ -252,16 +277,6 @@ async function clearScratch(scratch: string): Promise<void> {
       if (age < DAY) continue
     }
     await rm(folder, { recursive: true, force: true })
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
 }
 

@@ -19,6 +19,7 @@ export interface ArtifactStore {
   get(ref: ArtifactRef): Promise<Uint8Array>
   /** A readable path to it, verified once a process; for engines that read files themselves. Never write to it. */
   path(ref: ArtifactRef): Promise<string>
+  /** True if it is there; one that was written to since it was stored counts only if it has its digest. */
   has(ref: ArtifactRef): Promise<boolean>
   /** A fresh folder on the store's own file system, for work in progress; removed by `close` or the next start. */
   scratch(): Promise<string>

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { fileError, sha256File, syncFolder, withinRoot, writeFileAtomic } from './files.js'
+import { clearTemporary, fileError, makeFolder, sha256File, syncFolder, withinRoot, writeFileAtomic } from './files.js'
 
 let root: string
 beforeEach(async () => {
@@ -29,6 +29,14 @@ describe('writeFileAtomic', () => {
     await expect(writeFileAtomic(join(root, 'folder', 'x', 'y'), 'no')).rejects.toThrow()
     expect(await readFile(join(root, 'folder', 'x'), 'utf8')).toBe('kept')
     expect(await readdir(root)).toEqual(['folder'])
+  })
+
+  test('what a killed writer left is removed, what a living one writes is not', async () => {
+    const left = ['.a.json.999999999-0123456789ab.tmp', `.a.json.${process.ppid}-0123456789ab.tmp`, '.a.json.tmp']
+    for (const name of left) await writeFile(join(root, name), 'half')
+    await clearTemporary(root)
+    expect((await readdir(root)).sort()).toEqual(left.slice(1).sort())
+    await clearTemporary(join(root, 'none'))
   })
 
   // /dev/full refuses every write with ENOSPC: a real full device.
@@ -93,6 +101,27 @@ describe('withinRoot', () => {
     expect(await withinRoot(inner, 'ok/new')).toBe(join(inner, 'ok', 'new'))
     await symlink(inner, join(root, 'alias'))
     expect(await withinRoot(join(root, 'alias'), 'deep')).toBe(join(root, 'alias', 'deep'))
+  })
+})
+
+describe('makeFolder', () => {
+  test('makes all that is missing, and is content with what is there', async () => {
+    const path = join(root, 'a', 'b', 'c')
+    await Promise.all([makeFolder(path), makeFolder(path)])
+    await makeFolder(path)
+    await makeFolder('/')
+    expect(existsSync(path)).toBe(true)
+  })
+
+  test('below a file it fails', async () => {
+    await writeFile(join(root, 'x'), '')
+    await expect(makeFolder(join(root, 'x', 'y'))).rejects.toMatchObject({ code: 'ENOTDIR' })
+    await expect(makeFolder(join(root, 'x'))).rejects.toMatchObject({ code: 'EEXIST' })
+  })
+
+  test.runIf(process.platform === 'linux')('it ends where the system says that nothing is there', async () => {
+    for (const path of ['/proc/millrace', '/proc/millrace/a/b'])
+      await expect(makeFolder(path)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 })
 

@@ -1,6 +1,6 @@
 /** Files that are whole or absent, system errors in words a person can act on, digests, and paths that stay inside. */
 import { createHash, randomBytes } from 'node:crypto'
-import { lstat, mkdir, open, realpath, rename, rm, type FileHandle } from 'node:fs/promises'
+import { lstat, mkdir, open, readdir, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { MillraceError, type ErrorCode } from './errors.js'
 
@@ -42,7 +42,8 @@ export function fileError(error: unknown, action: string, path: string): unknown
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array | string, mode = 0o644): Promise<void> {
   const folder = dirname(path)
-  const temporary = join(folder, `.${basename(path).slice(0, 100)}.${randomBytes(6).toString('hex')}.tmp`)
+  const mark = `${process.pid}-${randomBytes(6).toString('hex')}`
+  const temporary = join(folder, `.${basename(path).slice(0, 100)}.${mark}.tmp`)
   try {
     await makeFolder(folder)
     const file = await open(temporary, 'wx', mode)
@@ -60,19 +61,54 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string, 
   }
 }
 
+/** What `writeFileAtomic` writes to before the file has its name. */
+const TEMPORARY = /^\..+\.(\d+)-[0-9a-f]{12}\.tmp$/
+
+/** Removes what `writeFileAtomic` of processes that died left in `folder`; nothing where there is no such folder. */
+export async function clearTemporary(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => [])
+  for (const name of names) {
+    const [, pid] = TEMPORARY.exec(name) ?? []
+    if (pid === undefined || (Number(pid) !== process.pid && isAlive(Number(pid)))) continue
+    await rm(join(folder, name), { force: true })
+  }
+}
+
+/** True if a process of this machine has that number. */
+export function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
 /**
  * Makes a folder and the missing ones above it, and makes their names durable: what is later synced inside is lost with
- * the folder's name where the power fails. Throws as node:fs does.
+ * the folder's name where the power fails. Throws as node:fs does. One by one, as node's own `recursive` never ends where
+ * a system says of a folder that is there that it is not (Linux below /proc).
  */
 export async function makeFolder(path: string): Promise<void> {
   const full = resolve(path)
-  const first = await mkdir(full, { recursive: true })
-  if (first === undefined) return
-  const top = dirname(first)
-  for (let folder = dirname(full); contains(top, folder); folder = dirname(folder)) {
-    await syncFolder(folder)
-    if (folder === top) return
+  if (await makeOne(full, dirname(full) !== full)) return
+  await makeFolder(dirname(full))
+  await makeOne(full, false)
+}
+
+/** False if the folder above is missing, where that `mayBeMissing`. */
+async function makeOne(path: string, mayBeMissing: boolean): Promise<boolean> {
+  try {
+    await mkdir(path)
+  } catch (error) {
+    // what is there may also be EROFS or EACCES
+    if ((await stat(path).catch(() => undefined))?.isDirectory() === true) return true
+    if (mayBeMissing && (error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
   }
+  await syncFolder(dirname(path))
+  return true
 }
 
 /** Of folders that the system does not let anybody sync, or not us: Windows, some network file systems, no right to read. */

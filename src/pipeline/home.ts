@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { openArtifactStore } from '../core/artifact-store.js'
 import type { ArtifactStore } from '../core/artifacts.js'
 import { systemClock } from '../core/clock.js'
-import { fileError, writeFileAtomic } from '../core/files.js'
+import { clearTemporary, fileError, writeFileAtomic } from '../core/files.js'
 import { openJournal, type RunJournal } from './journal.js'
 import { lockHome } from './lock.js'
 
@@ -19,6 +19,9 @@ export interface Home {
   close(): Promise<void>
 }
 
+/** Where the pages of a run are. */
+export const runFolder = (home: string, run: string): string => join(home, 'runs', run)
+
 /**
  * Opens a home to run pipelines in it: MR_HOME_LOCKED if another process does so already.
  * @param work what will be done there, shown to others that find it locked: `pipeline churn`
@@ -29,6 +32,9 @@ export async function openHome(path: string, work = 'a program'): Promise<Home> 
   try {
     journal = await openJournal(path, { write: true })
     const opened = journal
+    await clearTemporary(path)
+    const last = (await opened.runs()).at(-1)
+    if (last !== undefined) await clearTemporary(runFolder(path, last.run))
     const store = await openArtifactStore(join(path, 'artifacts'))
     return {
       path,

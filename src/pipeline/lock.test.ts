@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { lockHolder, lockHome } from './lock.js'
+import { lockHolder, lockHome, waitForLock } from './lock.js'
 
 let home: string
 beforeEach(async () => {
@@ -51,4 +51,24 @@ test('within one process too, and asking does not take it', async () => {
   await expect(lockHome(home, 'second', 2)).rejects.toThrow('(first) since')
   await lock.release()
   await (await lockHome(home, 'second', 2)).release()
+})
+
+test('waitForLock: held by another process, it waits until that process is killed, or the signal fires', async () => {
+  const child = await holder()
+  const file = join(home, 'lock.db')
+  await expect(waitForLock(file, AbortSignal.timeout(250))).rejects.toMatchObject({ code: 'MR_CANCELLED' })
+  let isHeld = false
+  const waiting = waitForLock(file, new AbortController().signal).then((release) => {
+    isHeld = true
+    return release
+  })
+  await new Promise((resolve) => setTimeout(resolve, 250))
+  expect(isHeld).toBe(false)
+  child.kill('SIGKILL')
+  const release = await waiting
+  const again = AbortSignal.timeout(250)
+  await expect(waitForLock(file, again)).rejects.toMatchObject({ code: 'MR_CANCELLED' })
+  release()
+  const free = await waitForLock(file, new AbortController().signal)
+  free()
 })

@@ -5,6 +5,7 @@
 import { readFile, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { systemClock } from '../core/clock.js'
 import { MillraceError } from '../core/errors.js'
 import { fileError, makeFolder, writeFileAtomic } from '../core/files.js'
 
@@ -23,6 +24,8 @@ export interface HomeLock {
 
 /** Milliseconds that a starting run waits for a reader that is just asking `lockHolder`. */
 const PATIENCE = 100
+/** Milliseconds after which `waitForLock` asks again. */
+const AGAIN = 100
 
 /**
  * Takes the lock, or throws MR_HOME_LOCKED at once, naming the process that holds it and what it works at.
@@ -66,6 +69,30 @@ export async function lockHome(home: string, work: string, now: number): Promise
       database.exec('ROLLBACK')
       database.close()
     },
+  }
+}
+
+/**
+ * Waits until this process alone holds the lock that `file` stands for (made if absent, and left there); gives what
+ * releases it. Without a wait where the file system knows no locks. Throws MR_CANCELLED when the signal fires.
+ */
+export async function waitForLock(file: string, signal: AbortSignal): Promise<() => void> {
+  const { default: Database } = await import('libsql')
+  for (;;) {
+    let database: InstanceType<typeof Database> | undefined
+    try {
+      database = new Database(file, { timeout: 0 })
+      database.exec('BEGIN EXCLUSIVE')
+      const held = database
+      return () => {
+        held.exec('ROLLBACK')
+        held.close()
+      }
+    } catch (error) {
+      database?.close()
+      if (!isBusy(error)) return () => undefined
+    }
+    await systemClock.sleep(AGAIN, signal)
   }
 }
 

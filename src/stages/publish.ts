@@ -8,13 +8,16 @@ import { makeFolder } from '../core/files.js'
 import { sha256Json } from '../core/json.js'
 import { col, type Named } from '../etl/expr.js'
 import { project, type Relation } from '../etl/relation.js'
+import { waitForLock } from '../pipeline/lock.js'
 import type { StageContext, StageKind } from '../pipeline/stage.js'
 import {
   appended,
+  clearOut,
   freeFolder,
   isPublished,
   makeCurrent,
   type PublishedManifest,
+  publishedPart,
   readManifest,
   refuseOthers,
   syncedFiles,
@@ -31,7 +34,7 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
     after: ['features', 'transform'],
     async stillThere(outputs, config, store) {
       const part = await getJson<PublishedManifest>(store, outputs['manifest'])
-      return isPublished(folderOf(config), part, config.data.write_mode === 'append')
+      return isPublished(folderOf(config), part, config.data.write_mode === 'append', resources.memo)
     },
     async run(context) {
       const { config, inputs, store, signal } = context
@@ -44,43 +47,52 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
 
       const output = folderOf(config)
       await makeFolder(output)
-      refuseOthers(output, await readManifest(output), config.pipeline_name)
-      // named by content: the same table again lands in the same place and changes nothing
-      const names = columns.map(({ name }) => name)
-      const source = carries ? (inputs['features']?.['table']?.digest ?? '') : ''
-      const content = { features: features?.digest ?? '', source, names, partitionBy, file_format, compression }
-      const folder = await freeFolder(
-        output,
-        `data-${sha256Json(content).slice('sha256:'.length, 'sha256:'.length + 16)}`,
-      )
-      const fresh = join(output, `.writing-${folder}-${process.pid}`)
-      await rm(fresh, { recursive: true, force: true })
+      // one at a time: what no manifest names is then left by somebody who was killed, and not being written
+      const release = await waitForLock(join(output, '.lock'), signal)
       try {
-        const written = await (
-          await resources.engine()
-        ).write(
-          project(relation, columns),
-          { folder: fresh, format: file_format, compression, partitionBy },
-          rowProgress(context),
-          signal,
-        )
-        const part: PublishedManifest = {
-          format: 1,
-          table: config.pipeline_name,
-          schema: written.schema,
-          rows: written.rows,
-          partitionBy,
-          keys,
-          parts: [{ folder, rows: written.rows, plan: planRef?.digest ?? '' }],
-          files: await syncedFiles(fresh, folder, written.files, signal),
-        }
-        const manifest = write_mode === 'append' ? appended(await readManifest(output), part) : part
-        await makeCurrent(output, fresh, folder, manifest)
-        if (manifest.parts.length > 1)
-          context.log(`${written.rows} rows in a table of ${manifest.rows}, of ${manifest.parts.length} runs`)
-        return { manifest: await putJson(store, part) }
-      } finally {
+        const before = await readManifest(output)
+        refuseOthers(output, before, config.pipeline_name)
+        if (before !== 'damaged') await clearOut(output, before)
+        // named by content: the same table again lands in the same place and changes nothing
+        const names = columns.map(({ name }) => name)
+        const source = carries ? (inputs['features']?.['table']?.digest ?? '') : ''
+        const content = { features: features?.digest ?? '', source, names, partitionBy, file_format, compression }
+        const name = `data-${sha256Json(content).slice('sha256:'.length, 'sha256:'.length + 16)}`
+        const there = await publishedPart(output, name, planRef?.digest ?? '', write_mode === 'append', resources.memo)
+        // by an attempt that was killed before it could say so
+        if (there !== undefined) return { manifest: await putJson(store, there) }
+        const folder = await freeFolder(output, name)
+        const fresh = join(output, `.writing-${folder}-${process.pid}`)
         await rm(fresh, { recursive: true, force: true })
+        try {
+          const written = await (
+            await resources.engine()
+          ).write(
+            project(relation, columns),
+            { folder: fresh, format: file_format, compression, partitionBy },
+            rowProgress(context),
+            signal,
+          )
+          const part: PublishedManifest = {
+            format: 1,
+            table: config.pipeline_name,
+            schema: written.schema,
+            rows: written.rows,
+            partitionBy,
+            keys,
+            parts: [{ folder, rows: written.rows, plan: planRef?.digest ?? '' }],
+            files: await syncedFiles(fresh, folder, written.files, signal),
+          }
+          const manifest = write_mode === 'append' ? appended(before, part) : part
+          await makeCurrent(output, fresh, folder, manifest)
+          if (manifest.parts.length > 1)
+            context.log(`${written.rows} rows in a table of ${manifest.rows}, of ${manifest.parts.length} runs`)
+          return { manifest: await putJson(store, part) }
+        } finally {
+          await rm(fresh, { recursive: true, force: true })
+        }
+      } finally {
+        release()
       }
     },
   }

@@ -6,7 +6,8 @@ import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { MillraceError } from '../core/errors.js'
 import { canonicalJson } from '../core/json.js'
-import { sha256File, syncFolder, writeFileAtomic } from '../core/files.js'
+import { clearTemporary, sha256File, syncFolder, writeFileAtomic } from '../core/files.js'
+import type { Memo } from '../core/memo.js'
 import type { Schema } from '../core/schema.js'
 import type { Written } from '../etl/engine.js'
 
@@ -154,18 +155,28 @@ export async function makeCurrent(
   await rename(fresh, join(output, folder))
   await syncFolder(output)
   await writeFileAtomic(join(output, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
-  const kept = new Set(manifest.parts.map((part) => part.folder))
-  // of earlier runs, and of runs that were killed
+  await clearOut(output, manifest)
+}
+
+/** Removes what the table no more consists of, and what killed runs left. Only for who holds the lock on `output`. */
+export async function clearOut(output: string, current: PublishedManifest | undefined): Promise<void> {
+  const kept = new Set(current?.parts.map((part) => part.folder))
   for (const entry of await readdir(output))
     if (!kept.has(entry) && /^(\.writing-)?data-[0-9a-f]{16}(-|$)/.test(entry))
       await rm(join(output, entry), { recursive: true, force: true })
+  await clearTemporary(output)
 }
 
 /**
- * True if `part` is what stands under `output`, or, for a table that is appended to, is in it; sizes of the files are
- * looked at, not their bytes.
+ * True if `part` is what stands under `output`, or, for a table that is appended to, is in it, and all its files have
+ * their digests; `memo` reads each file once for each state of it.
  */
-export async function isPublished(output: string, part: PublishedManifest, append: boolean): Promise<boolean> {
+export async function isPublished(
+  output: string,
+  part: PublishedManifest,
+  append: boolean,
+  memo: Memo,
+): Promise<boolean> {
   const found = await readManifest(output)
   if (found === undefined || found === 'damaged' || found.table !== part.table) return false
   const there = new Set(found.files.map((file) => canonicalJson(file)))
@@ -173,9 +184,27 @@ export async function isPublished(output: string, part: PublishedManifest, appen
     ? part.files.every((file) => there.has(canonicalJson(file)))
     : canonicalJson(found) === canonicalJson(part)
   if (!isThere) return false
-  for (const { path, bytes } of part.files) {
-    const file = await stat(join(output, path)).catch(() => undefined)
-    if (file?.size !== bytes) return false
+  for (const { path, bytes, digest } of part.files) {
+    const file = join(output, path)
+    const found = await stat(file).catch(() => undefined)
+    if (found?.size !== bytes || (await memo.digest(file)).digest !== digest) return false
   }
   return true
+}
+
+/** The part with the content that `name` is made of and that plan, if it is published and whole. */
+export async function publishedPart(
+  output: string,
+  name: string,
+  plan: string,
+  append: boolean,
+  memo: Memo,
+): Promise<PublishedManifest | undefined> {
+  const found = await readManifest(output)
+  if (found === undefined || found === 'damaged') return undefined
+  const own = found.parts.find((part) => contentOf(part.folder) === name && part.plan === plan)
+  if (own === undefined) return undefined
+  const files = found.files.filter(({ path }) => path.startsWith(`${own.folder}/`))
+  const part = { ...found, rows: own.rows, parts: [own], files }
+  return (await isPublished(output, part, append, memo)) ? part : undefined
 }

@@ -1,5 +1,5 @@
 /** The pipeline as a library: a person's own stages, written against the public interfaces, on a real home. */
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readFile, rm, writeFile, stat, utimes } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -206,17 +206,29 @@ describe('caching', () => {
     await expect(run({ force: ['coumt'] })).rejects.toMatchObject({ hint: 'did you mean "count"?' })
   })
 
-  test('a damaged output is noticed, and made again by the next run', async () => {
-    const first = await run()
-    const words = first.stages[0]?.value?.['words']
+  /** Replaces the bytes of the first stage's output by others of the same length. */
+  async function damaged(): Promise<string> {
+    const words = (await run()).stages[0]?.value?.['words']
     if (words === undefined) throw new Error('no output')
     const path = await home.store.path(words)
     await home.close()
+    const { atime, mtime } = await stat(path)
     await rm(path)
     await writeFile(path, 'x'.repeat(words.size))
+    await utimes(path, atime, mtime)
     home = await openHome(join(folder, 'home'))
     executor = new PipelineExecutor({ journal: home.journal, store: home.store })
     config = { ...config, minimumLength: 6 }
+    return path
+  }
+
+  test('an output that was written to is made again', async () => {
+    await utimes(await damaged(), new Date(), new Date())
+    expect(statuses(await run())).toMatchObject({ read: 'success', count: 'success' })
+  })
+
+  test('an output that changed without a trace is noticed where it is read, and made again by the next run', async () => {
+    await damaged()
     const failed = await run()
     expect(failed.stages.find(({ name }) => name === 'count')?.error?.code).toBe('MR_ARTIFACT_CORRUPT')
     expect(statuses(await executor.resume(failed.run, { stages: stages() }))).toMatchObject({
