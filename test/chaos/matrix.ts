@@ -12,6 +12,7 @@ export const chaos = (stride: number) =>
   defineConfig({
     test: {
       include: ['test/chaos/**/*.test.ts'],
+      globalSetup: 'test/chaos/counts.ts',
       pool: 'forks',
       testTimeout: 600_000,
       hookTimeout: 60_000,

@@ -2,18 +2,21 @@
  * What the tests of broken surroundings share: a small pipeline that runs in two seconds, the built command line as a
  * process with an environment of its own, and file systems of a size of their own.
  */
-import { spawn, spawnSync } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { cp, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
+import type { PublishedManifest } from '../../src/stages/published-table.js'
 
 const MAIN = process.env['MILLRACE_MAIN'] ?? fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
-/** 600 people of whom some bought; the same rows every time. */
-function people(): string {
-  let state = 7
+/** 600 people of whom some bought; the same rows every time for one seed. */
+export function people(seed: number): string {
+  let state = seed
   const random = (): number => (state = (state * 48271) % 2147483647) / 2147483647
   const rows = Array.from({ length: 600 }, (_, i) => {
     const [age, spent] = [18 + Math.floor(random() * 60), random() * 200]
@@ -23,13 +26,30 @@ function people(): string {
   return `id,age,spent,city,bought\n${rows.join('\n')}\n`
 }
 
-/** A folder with the small pipeline; `[Symbol.asyncDispose]` removes it. */
-export async function project(): Promise<{ readonly path: string; readonly file: string } & AsyncDisposable> {
-  const path = await mkdtemp(join(tmpdir(), 'millrace-disk-'))
-  const file = join(path, 'pipeline.yaml')
-  await writeFile(join(path, 'people.csv'), people())
+export interface Project extends AsyncDisposable {
+  readonly path: string
+  readonly file: string
+  readonly home: string
+  readonly output: string
+}
+
+/** A folder with the small pipeline, or a copy of another's folder; `[Symbol.asyncDispose]` removes it. */
+export async function project(copyOf?: Project): Promise<Project> {
+  const path = await realpath(await mkdtemp(join(tmpdir(), 'millrace-chaos-')))
+  const made: Project = {
+    path,
+    file: join(path, 'pipeline.yaml'),
+    home: join(path, '.millrace'),
+    output: join(path, 'output'),
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+  }
+  if (copyOf !== undefined) {
+    await cp(copyOf.path, path, { recursive: true, preserveTimestamps: true })
+    return made
+  }
+  await writeFile(join(path, 'people.csv'), people(7))
   await writeFile(
-    file,
+    made.file,
     [
       'pipeline_name: people',
       'version: "1.0.0"',
@@ -42,7 +62,7 @@ export async function project(): Promise<{ readonly path: string; readonly file:
       'retry: {max_retries: 1, initial_delay: 0.01}',
     ].join('\n'),
   )
-  return { path, file, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+  return made
 }
 
 export interface Ended {
@@ -53,19 +73,31 @@ export interface Ended {
   readonly documents: readonly Readonly<Record<string, unknown>>[]
 }
 
-/** Runs `millrace ARGS --json` to its end, with more arguments for node before it. */
-export async function millrace(args: readonly string[], node: readonly string[] = []): Promise<Ended> {
-  const child = spawn(process.execPath, [...node, MAIN, ...args, '--json'], {
-    env: { ...process.env, NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+export interface Around {
+  /** A command that is given the process to run: `strace …`, `faketime …`. */
+  readonly under?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Starts `millrace ARGS --json`. */
+export function start(
+  args: readonly string[],
+  { under = [], env = {} }: Around = {},
+): ChildProcessByStdio<null, Readable, Readable> {
+  const [command = '', ...rest] = [...under, process.execPath, MAIN, ...args, '--json']
+  return spawn(command, rest, { env: { ...process.env, NO_COLOR: '1', ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+/** Runs `millrace ARGS --json` to its end. A last line that a kill cut in two is no document. */
+export async function millrace(args: readonly string[], around: Around = {}): Promise<Ended> {
+  const child = start(args, around)
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', (data: Buffer) => (stdout += data.toString()))
   child.stderr.on('data', (data: Buffer) => (stderr += data.toString()))
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
   const documents = stdout
     .split('\n')
-    .filter(Boolean)
+    .slice(0, -1)
     .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>)
   return { code, stdout, stderr, documents }
 }
@@ -91,10 +123,25 @@ export function modelOf(ended: Ended): string {
   return digest
 }
 
-/** The published table's manifest, which must be whole; undefined where there is none. */
-export async function manifestOf(output: string): Promise<unknown> {
+/** The published table's manifest, which must be whole and name whole files; undefined where there is none. */
+export async function manifestOf(output: string): Promise<PublishedManifest | undefined> {
   const text = await readFile(join(output, 'manifest.json'), 'utf8').catch(() => undefined)
-  return text === undefined ? undefined : (JSON.parse(text) as unknown)
+  if (text === undefined) return undefined
+  const manifest = JSON.parse(text) as PublishedManifest
+  for (const { path, digest } of manifest.files)
+    expect(`sha256:${sha256(await readFile(join(output, path)))}`, path).toBe(digest)
+  return manifest
+}
+
+export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+/** Every file under `folder` with the digest of its bytes. */
+export async function treeOf(folder: string): Promise<Readonly<Record<string, string>>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  const tree: Record<string, string> = {}
+  for (const file of files.sort()) tree[file.slice(folder.length + 1)] = sha256(await readFile(file))
+  return tree
 }
 
 /** Files that a writer left half-written under `path`. */
