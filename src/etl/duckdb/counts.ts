@@ -25,22 +25,29 @@ export interface Counted {
 /** One row group's rows, then for each column its figures: those of `figuresOf`, null where there is none. */
 type Partial = readonly [rows: number, ...(readonly (number | null)[])[]]
 
-/** Not infinite, and not so large that its square is: DuckDB's variance refuses those, with no word of the column. */
-const squarable = (value: Expr): Expr => call('lt', call('abs', value), num(1e150))
+/** From here on a square may be infinite: DuckDB's variance refuses those values, with no word of the column. */
+const TOO_LARGE = 1e150
+const squarable = (value: Expr): Expr => call('lt', call('abs', value), num(TOO_LARGE))
 
 const hasMean = ({ request }: Wanted): boolean => request.mean === true || request.stddev === true
+/** Whether the range tells that all values are squarable, so that not each need be compared. */
+const isRanged = ({ request }: Wanted): boolean => request.stddev === true && request.range === true
 
-/** What is asked of each column, in the order of a partial. */
-function figuresOf(want: Wanted): readonly Expr[] {
+/**
+ * What is asked of each column, in the order of a partial.
+ * @param isSure false leaves it to the range to say that values were too large
+ */
+function figuresOf(want: Wanted, isSure: boolean): readonly Expr[] {
   const { request, column, type } = want
   const number = numberOf(column, type)
+  const isTrusted = !isSure && isRanged(want)
   return [
     aggregate('count', [col(column)]),
     ...(hasMean(want) ? [aggregate('avg', [number])] : []),
     ...(request.stddev === true
       ? [
-          aggregate('var_pop', [when(squarable(number), number, missing('number'))]),
-          aggregate('count_if', [squarable(number)]),
+          aggregate('var_pop', [isTrusted ? number : when(squarable(number), number, missing('number'))]),
+          isTrusted ? aggregate('count', [col(column)]) : aggregate('count_if', [squarable(number)]),
         ]
       : []),
     ...(request.range === true ? [aggregate('min', [number]), aggregate('max', [number])] : []),
@@ -54,7 +61,6 @@ export async function countPass(
   wanted: readonly Wanted[],
   memo: Memo | undefined,
 ): Promise<{ readonly counted: readonly Counted[]; readonly made: number }> {
-  const figures = wanted.map(figuresOf)
   const about = [
     'counts',
     1,
@@ -62,7 +68,7 @@ export async function countPass(
     wanted.map(({ type, request: { mean, stddev, range } }) => [type, mean ?? false, stddev ?? false, range ?? false]),
   ]
   const { values, made } = await eachPart<readonly Partial[]>(memo, about, parts.names, async (absent, done) => {
-    const found = await partialsOf(connection, parts.only(absent), figures)
+    const found = await partialsOf(connection, parts.only(absent), wanted)
     // of what is no table of ours all files are one part
     for (const [i, index] of absent.entries()) await done(index, absent.length === 1 ? found.flat() : (found[i] ?? []))
   })
@@ -90,14 +96,41 @@ function add(facts: Counted, want: Wanted, rows: number, figures: readonly (numb
   if (max !== undefined && (facts.max === undefined || max > facts.max)) facts.max = max
 }
 
-/** For each file of the relation the partials of its row groups, in order; those without rows are left out. */
+/**
+ * For each file of the relation the partials of its row groups, in order; those without rows are left out. Comparing every
+ * value costs as much as its variance: where ranges are asked for, it is done only if they or DuckDB say that it must be.
+ */
 async function partialsOf(
   connection: DuckDBConnection,
   relation: Relation,
-  figures: readonly (readonly Expr[])[],
+  wanted: readonly Wanted[],
+): Promise<readonly (readonly Partial[])[]> {
+  if (wanted.some(isRanged)) {
+    const trusted = await readPartials(connection, relation, wanted, false).catch((error: unknown) => {
+      if (/out of range/i.test(String(error))) return undefined
+      throw error
+    })
+    if (trusted?.flat().every((partial) => isInRange(partial, wanted)) === true) return trusted
+  }
+  return readPartials(connection, relation, wanted, true)
+}
+
+function isInRange([, ...columns]: Partial, wanted: readonly Wanted[]): boolean {
+  return wanted.every(
+    (want, i) =>
+      !isRanged(want) || (columns[i] ?? []).slice(-2).every((end) => end === null || Math.abs(end) < TOO_LARGE),
+  )
+}
+
+async function readPartials(
+  connection: DuckDBConnection,
+  relation: Relation,
+  wanted: readonly Wanted[],
+  isSure: boolean,
 ): Promise<readonly (readonly Partial[])[]> {
   const scan = plainScan(relation)
   if (scan === undefined) throw new MillraceError('MR_INTERNAL_BUG', `partials of a ${relation.kind} are in no order`)
+  const figures = wanted.map((want) => figuresOf(want, isSure))
   const groups = await rowGroups(connection, scan.source, scan.rowsBefore)
   const columns = figures.flatMap((exprs, i) => exprs.map((expr, j): Named => ({ name: `${i}.${j}`, expr })))
   const partials = aggregated(

@@ -94,3 +94,18 @@ test.each([
   expect(wild).not.toHaveProperty('stddev')
   expect(wild).toMatchObject({ missing: 0 })
 })
+
+test.each([
+  ['one of them', [1, 1e160, 2]],
+  ['all the same, whose variance is 0', [1e160, 1e160, 1e160]],
+])('values too large to square, %s: the deviation is the same with the range and without', async (_, values) => {
+  const source = await written('large.csv', `x\n${values.join('\n')}\n`)
+  const { schema } = await engine.inferSchema(source)
+  const table = project(scan(source, schema), [{ name: 'x', expr: cast(col('x'), 'number') }])
+  const request = { name: 'x', expr: col('x'), mean: true, stddev: true }
+  const found = await engine.statistics(table, [request])
+  expect(found.get('x')?.stddev).toBe(Infinity)
+  expect(await engine.statistics(table, [{ ...request, range: true }])).toEqual(
+    new Map([['x', { ...found.get('x'), min: Math.min(...values), max: Math.max(...values) }]]),
+  )
+})
