@@ -3,12 +3,12 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { renderRunPage } from '../../src/dashboard/run-page.js'
 import { renderValidationPage } from '../../src/dashboard/validation-page.js'
 import { failedRun, goodRun, hostileRun, largeRun, regressionRun, telco } from '../dashboard/fixture.js'
-import { launchChromium } from './chromium.js'
+import { contrast, launchChromium } from './chromium.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-pages-'))
 const PAGES = {
@@ -48,49 +48,6 @@ async function open(html: string, options: { width: number; dark?: boolean }) {
   await page.goto(url)
   return { page, faults }
 }
-
-/** Texts whose contrast with what lies behind them is under 4.5:1. Runs in the page. */
-const CONTRAST = `(() => {
-  const parse = (c) => { const m = c.match(/[\\d.]+/g).map(Number); return { r: m[0], g: m[1], b: m[2], a: m[3] ?? 1 } }
-  const over = (top, below) => ({ r: top.r * top.a + below.r * (1 - top.a), g: top.g * top.a + below.g * (1 - top.a), b: top.b * top.a + below.b * (1 - top.a), a: 1 })
-  const channel = (v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-  const light = (c) => 0.2126 * channel(c.r) + 0.7152 * channel(c.g) + 0.0722 * channel(c.b)
-  const ground = (element) => {
-    const layers = []
-    for (let e = element; e; e = e.parentElement) layers.unshift(parse(getComputedStyle(e).backgroundColor))
-    return layers.reduce((below, top) => over(top, below), { r: 255, g: 255, b: 255, a: 1 })
-  }
-  const faults = []
-  let seen = 0
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    const element = node.parentElement
-    if (!node.data.trim() || element.closest('script,style,title,desc') || !element.checkVisibility()) continue
-    const style = getComputedStyle(element)
-    const svg = element.closest('svg')
-    let behind = ground(svg ? svg.parentElement : element)
-    if (svg) {
-      // Marks drawn before the text and under its middle lie behind it too.
-      const box = element.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2
-      const text = element.closest('text')
-      for (const mark of svg.querySelectorAll('rect,circle')) {
-        const m = mark.getBoundingClientRect()
-        if (!(mark.compareDocumentPosition(text) & 4) || x < m.left || x > m.right || y < m.top || y > m.bottom) continue
-        const s = getComputedStyle(mark)
-        if (s.fill === 'none') continue
-        behind = over({ ...parse(s.fill), a: Number(s.fillOpacity) }, behind)
-      }
-    }
-    const front = over(parse(svg ? style.fill : style.color), behind)
-    const [a, b] = [light(front), light(behind)].sort((p, q) => q - p)
-    seen++
-    const ratio = (a + 0.05) / (b + 0.05)
-    if (ratio < 4.5) faults.push(node.data.trim().slice(0, 40) + ' ' + ratio.toFixed(2))
-  }
-  return { faults: [...new Set(faults)], seen }
-})()`
-
-const contrast = (page: Page) => page.evaluate<{ faults: string[]; seen: number }>(CONTRAST)
 
 describe.each(Object.entries(PAGES))('%s', (name, html) => {
   test.each([1280, 375])('at %i px: quiet, no sideways scrolling, every chart has a size', async (width) => {
