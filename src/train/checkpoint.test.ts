@@ -1,4 +1,5 @@
 /** Checkpoint files: what goes in comes out; any altered bit is found. */
+import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeCheckpoint, encodeCheckpoint, jobDigest, type TrainState } from './checkpoint.js'
@@ -71,6 +72,38 @@ describe('checkpoint', () => {
     for (let length = 0; length < bytes.length; length++)
       expect(() => decodeCheckpoint(job, bytes.subarray(0, length))).toThrow(corrupt)
     expect(() => decodeCheckpoint(job, Buffer.concat([bytes, Buffer.alloc(4)]))).toThrow(corrupt)
+  })
+
+  test('before the first best epoch the best loss is infinite, also when it is read again', () => {
+    expect(decodeCheckpoint(job, encodeCheckpoint(job, { ...state, bestLoss: Infinity })).bestLoss).toBe(Infinity)
+  })
+
+  test('a header that is none is refused, also under a right digest', () => {
+    const bytes = Buffer.from(encodeCheckpoint(job, state))
+    const length = bytes.readUInt32LE(8)
+    const header = JSON.parse(bytes.toString('utf8', 12, 12 + length)) as Record<string, unknown>
+    const floats = bytes.subarray(Math.ceil((12 + length) / 8) * 8, -32)
+    const under = (text: string, said = Buffer.byteLength(text)) => {
+      const body = Buffer.alloc(Math.ceil((12 + Buffer.byteLength(text)) / 8) * 8)
+      body.write('MILLCKP1', 'latin1')
+      body.writeUInt32LE(said, 8)
+      body.write(text, 12)
+      const whole = Buffer.concat([body, floats])
+      return Buffer.concat([whole, createHash('sha256').update(whole).digest()])
+    }
+    expect(decodeCheckpoint(job, under(JSON.stringify(header)))).toEqual(decodeCheckpoint(job, bytes))
+    const corrupt = expect.objectContaining({ code: 'MR_CHECKPOINT_CORRUPT' }) as Error
+    const names = ['parameters', 'first', 'second', 'best']
+    const others = [
+      ...Object.keys(header).map((key) => ({ ...header, [key]: undefined })),
+      { ...header, vectors: names.map((name) => ({ name, length: 2 ** 40 })) },
+      { ...header, vectors: names.map((name) => ({ name, length: 3 })) },
+      { ...header, vectors: names.map((name, i) => ({ name, length: [8, -4, 8, 4][i] })) },
+      { ...header, history: [null] },
+    ].map((other) => JSON.stringify(other))
+    for (const text of [...others, 'null', '[]', '{', '{"job":1}'])
+      expect(() => decodeCheckpoint(job, under(text)), text).toThrow(corrupt)
+    expect(() => decodeCheckpoint(job, under(JSON.stringify(header), 2 ** 31))).toThrow(corrupt)
   })
 
   test('belongs to one job, on any number of threads and in any folder', () => {

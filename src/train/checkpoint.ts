@@ -33,7 +33,8 @@ interface Header {
   readonly steps: number
   readonly position: OrderPosition
   readonly bestEpoch: number
-  readonly bestLoss: number
+  /** null: infinite, there is none yet. */
+  readonly bestLoss: number | null
   readonly history: readonly EpochRecord[]
 }
 
@@ -87,7 +88,10 @@ export function decodeCheckpoint(job: TrainJob, file: Uint8Array): TrainState {
   const digest = createHash('sha256').update(bytes.subarray(0, end)).digest()
   if (!timingSafeEqual(digest, bytes.subarray(end))) throw corrupt('does not match its digest: it is torn or altered')
   const length = bytes.readUInt32LE(MAGIC.length)
-  const header = JSON.parse(bytes.toString('utf8', MAGIC.length + 4, MAGIC.length + 4 + length)) as Header
+  const start = Math.ceil((MAGIC.length + 4 + length) / 8) * 8
+  const header =
+    start > end ? undefined : readHeader(bytes.toString('utf8', MAGIC.length + 4, MAGIC.length + 4 + length))
+  if (header === undefined) throw corrupt('has a header that says nothing sensible')
   const expected = jobDigest(job)
   if (header.job !== expected)
     throw new MillraceError(
@@ -96,9 +100,10 @@ export function decodeCheckpoint(job: TrainJob, file: Uint8Array): TrainState {
         'network, parameters, seed and rows must be the same',
       { hint: 'train from the start' },
     )
-  let at = Math.ceil((MAGIC.length + 4 + length) / 8) * 8
-  const vectors = VECTORS.map((name) => {
-    const size = header.vectors.find((vector) => vector.name === name)?.length ?? 0
+  const floats = header.vectors.reduce((sum, vector) => sum + vector.length, 0)
+  if (start + floats * 4 !== end) throw corrupt(`names ${floats} numbers and holds ${(end - start) / 4}`)
+  let at = start
+  const vectors = header.vectors.map(({ length: size }) => {
     const vector = new Float32Array(size)
     new Uint8Array(vector.buffer).set(bytes.subarray(at, at + size * 4))
     at += size * 4
@@ -106,5 +111,36 @@ export function decodeCheckpoint(job: TrainJob, file: Uint8Array): TrainState {
   }) as [Float32Array, Float32Array, Float32Array, Float32Array]
   const [parameters, first, second, best] = vectors
   const { steps, position, bestEpoch, bestLoss, history } = header
-  return { steps, position, parameters, first, second, best, bestEpoch, bestLoss, history }
+  return { steps, position, parameters, first, second, best, bestEpoch, bestLoss: bestLoss ?? Infinity, history }
+}
+
+/** The header, if it has all that a header has; the digest vouches for the bytes, not for who wrote them. */
+function readHeader(text: string): Header | undefined {
+  let found: unknown
+  try {
+    found = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (!isObject(found)) return undefined
+  const { job, vectors, steps, position, bestEpoch, bestLoss, history } = found
+  const isHeader =
+    typeof job === 'string' &&
+    Array.isArray(vectors) &&
+    vectors.length === VECTORS.length &&
+    vectors.every((vector, i) => isObject(vector) && vector['name'] === VECTORS[i] && isCount(vector['length'])) &&
+    isObject(position) &&
+    [steps, bestEpoch, position['seed'], position['epoch'], position['step']].every(isCount) &&
+    (typeof bestLoss === 'number' || bestLoss === null) &&
+    Array.isArray(history) &&
+    history.every((record) => isObject(record) && isCount(record['epoch']) && isObject(record['metrics']))
+  return isHeader ? (found as unknown as Header) : undefined
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }
