@@ -2,11 +2,12 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, mkdir, readFile, rm, rmdir, stat, statfs, writeFile } from 'node:fs/promises'
+import { access, readFile, rm, rmdir, stat, statfs, writeFile } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { detectMachine } from '../../config/machine.js'
 import { formatSize } from '../../config/units.js'
 import { MillraceError } from '../../core/errors.js'
+import { makeFolder } from '../../core/files.js'
 import { homeFolder } from '../home.js'
 import { printable } from '../output.js'
 import type { Call } from '../verb.js'
@@ -108,7 +109,7 @@ async function sqlite(): Promise<string> {
 /** Writes and reads back a file in the home; a home that was not there is not left behind. */
 async function writable(folder: string): Promise<string> {
   const isNew = (await stat(folder).catch(() => undefined)) === undefined
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   const probe = join(folder, `.doctor-${process.pid}`)
   const written = randomBytes(4096)
   try {

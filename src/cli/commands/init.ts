@@ -1,10 +1,10 @@
 /** `millrace init`: looks at a person's data file and writes a commented pipeline file that runs as it is. */
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, relative, resolve, sep } from 'node:path'
 import { fromYaml } from '../../config/load.js'
 import { objectStore } from '../../config/object-store.js'
 import { MillraceError } from '../../core/errors.js'
-import { fileError } from '../../core/files.js'
+import { fileError, makeFolder } from '../../core/files.js'
 import type { Schema } from '../../core/schema.js'
 import { openDuckDb } from '../../etl/duckdb/engine.js'
 import { inferNamed } from '../../etl/named-header.js'
@@ -142,7 +142,7 @@ async function mustHoldBytes(paths: readonly string[], data: string): Promise<vo
 
 async function writeNew(path: string, shown: string, text: string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     await writeFile(path, text, { flag: 'wx' })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return mustNotExist(path, shown)

@@ -1,11 +1,11 @@
 /** One DuckDB instance, closed to the network, and the connections that queries run on. */
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { MillraceError } from '../../core/errors.js'
 import type { Memo } from '../../core/memo.js'
-import { fileError } from '../../core/files.js'
+import { fileError, makeFolder } from '../../core/files.js'
 import { textLiteral } from '../sql/duckdb.js'
 import { engineError } from './errors.js'
 
@@ -47,7 +47,7 @@ export async function openSession(options: DuckDbOptions): Promise<Session> {
   const threads = Math.max(2, options.threads ?? availableParallelism())
   const spills = options.tempFolder ?? tmpdir()
   // DuckDB makes the folder of a session's own when it first spills, but none above it
-  await mkdir(spills, { recursive: true }).catch((error: unknown) => {
+  await makeFolder(spills).catch((error: unknown) => {
     throw fileError(error, 'write', spills)
   })
   const tempFolder = join(spills, `millrace-${process.pid}-${counter++}`)

@@ -7,6 +7,7 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { MillraceError } from '../../core/errors.js'
+import { makeFolder } from '../../core/files.js'
 import type { Progress, Target, Written } from '../engine.js'
 import { call, cast, col, text, type OrderKey } from '../expr.js'
 import { aggregated, filter, isOrdered, project, scan, sort, withColumns, type Relation } from '../relation.js'
@@ -35,7 +36,7 @@ export async function writeFiles(
   const access = (error: unknown): never => {
     throw new MillraceError('MR_FILE_ACCESS', `cannot write ${target.folder}: ${String(error)}`, { cause: error })
   }
-  await mkdir(dirname(target.folder), { recursive: true }).catch(access)
+  await makeFolder(dirname(target.folder)).catch(access)
   await rm(fresh, { recursive: true, force: true })
   await mkdir(fresh).catch(access)
   try {
