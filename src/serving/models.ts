@@ -139,6 +139,8 @@ export class ServedModels {
   /** Canaries or shadows of `name` that are loaded and are not the version that answers anyway. */
   beside(name: string, role: 'canary' | 'shadow'): readonly Beside[] {
     const slots = this.models.get(name)?.slots ?? []
+    // most servers have one version, and every request asks
+    if (slots.length < 2) return []
     const [main] = slots
     return slots.flatMap((slot) =>
       slot.role === role && slot.current && slot.current !== main?.current
