@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { DuckDBInstance } from '@duckdb/node-api'
 import fc from 'fast-check'
@@ -16,7 +17,9 @@ import { expandSource } from '../../src/etl/source.js'
 import { encodeEvents, HEADER, scanLines } from '../../src/pipeline/journal-format.js'
 import { readModelFile } from '../../src/serving/model-file.js'
 import { readManifest } from '../../src/stages/published-table.js'
+import { decodeCheckpoint, encodeCheckpoint, type TrainState } from '../../src/train/checkpoint.js'
 import { NpyFile, npyHeader } from '../../src/train/npy.js'
+import type { TrainJob } from '../../src/train/trainer.js'
 import { fuzz, hostile, json, mutated } from './fuzz.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-fuzz-'))
@@ -106,6 +109,56 @@ fuzz('shard', {
   },
   runs: 1_000,
   codes: /^MR_SHARD_CORRUPT$/,
+})
+
+const shard = { rows: 0, numeric: 1, categories: 0, label: 'int32', shards: [] } as const
+const job: TrainJob = {
+  network: { numeric: 1, categories: [], hidden: [], outputs: 1, task: 'regression' },
+  params: {
+    ...{ hidden: [], dropout: 0, batchSize: 1, maxEpochs: 1, learningRate: 0.1, weightDecay: 0, clipNorm: 0 },
+    ...{ schedule: 'constant', warmup: 0, patience: 0, checkpointEvery: 1 },
+  },
+  task: { kind: 'regression' },
+  ...{ seed: 1, threads: 1, train: shard, validation: shard },
+}
+const vectors = Object.fromEntries(
+  ['parameters', 'first', 'second', 'best'].map((name) => [name, Float32Array.of(1, 2)]),
+) as Pick<TrainState, 'parameters' | 'first' | 'second' | 'best'>
+const checkpoint = encodeCheckpoint(job, {
+  ...{ ...vectors, steps: 1, position: { seed: 1, epoch: 1, step: 0 }, bestEpoch: 1, bestLoss: 0.5 },
+  history: [{ epoch: 1, learningRate: 0.1, trainLoss: 1, validationLoss: 1, metrics: {} }],
+})
+/** As bytes that nobody tore: the digest is right again. */
+const signed = (bytes: Uint8Array): Uint8Array => {
+  const body = bytes.subarray(0, Math.max(0, bytes.length - 32))
+  return Buffer.concat([body, createHash('sha256').update(body).digest()])
+}
+const headerText = Buffer.from(checkpoint.subarray(12, 12 + Buffer.from(checkpoint).readUInt32LE(8)))
+/** A checkpoint with another header. */
+const headed = (header: string): Uint8Array => {
+  const start = Buffer.alloc(Math.ceil((12 + Buffer.byteLength(header)) / 8) * 8)
+  start.write('MILLCKP1', 'latin1')
+  start.writeUInt32LE(Buffer.byteLength(header), 8)
+  start.write(header, 12)
+  return signed(Buffer.concat([start, Buffer.alloc(4 * 2 * 4 + 32, 1)]))
+}
+fuzz('checkpoint', {
+  cases: fc.oneof(
+    mutated([checkpoint]),
+    mutated([checkpoint]).map(signed),
+    mutated([headerText]).map((bytes) => headed(new TextDecoder().decode(bytes))),
+    fc
+      .dictionary(fc.constantFrom('vectors', 'steps', 'position', 'bestEpoch', 'bestLoss', 'history', 'job'), json)
+      .map((other) => headed(JSON.stringify({ ...(JSON.parse(headerText.toString()) as object), ...other }))),
+  ),
+  parse(bytes) {
+    const { parameters, first, second, best } = decodeCheckpoint(job, bytes)
+    if ([parameters, first, second, best].reduce((sum, { byteLength }) => sum + byteLength, 0) > bytes.length)
+      throw new Error('more numbers than bytes')
+    return parameters.length
+  },
+  runs: 2_000,
+  codes: /^MR_CHECKPOINT_(CORRUPT|MISMATCH)$/,
 })
 
 const csv = text('a,b,when', '1,"x, ""y""",2021-01-01', '2.5,,2021-02-01', ',😀,')

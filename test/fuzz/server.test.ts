@@ -8,12 +8,17 @@ import { afterAll } from 'vitest'
 import { LOAN_INPUTS, loanModel } from '../models.js'
 import { ServedModels } from '../../src/serving/models.js'
 import { buildServer } from '../../src/serving/server.js'
-import { fuzz, hostile, json, mutatedText } from './fuzz.js'
+import { fuzz, hostile, json, mutated, mutatedText } from './fuzz.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-fuzz-server-'))
-writeFileSync(join(folder, 'loan.onnx'), loanModel())
-const models = await ServedModels.open({ sources: [join(folder, 'loan.onnx')] })
-const { app } = buildServer({ models, version: '1' })
+for (const [i, name] of ['loan', 'canary', 'shadow'].entries())
+  writeFileSync(join(folder, `${name}.onnx`), loanModel({ bias: i, version: String(i + 1) }))
+const models = await ServedModels.open({
+  sources: [join(folder, 'loan.onnx')],
+  canaries: [{ source: join(folder, 'canary.onnx'), share: 0.5 }],
+  shadows: [{ source: join(folder, 'shadow.onnx'), share: 0.5 }],
+})
+const { app } = buildServer({ models, version: '1', canaryKey: 'city' })
 afterAll(async () => {
   await app.close()
   await models.close()
@@ -93,6 +98,7 @@ const urls = [
   '/invocations',
   '/v2/models/loan/infer',
   '/v2/models/loan/versions/1/infer',
+  '/v2/models/loan/versions/2/infer',
   '/predictions/loan',
   '/v2/models/loan/explain',
 ]
@@ -100,7 +106,8 @@ const urls = [
 const TELLING = /\n\s+at |node_modules|\.[tj]s:\d|\/(home|tmp|root|usr|work|var)\//
 
 async function ask(request: InjectOptions): Promise<unknown> {
-  const answer = await app.inject(request)
+  // a request without the key's column goes by its id
+  const answer = await app.inject({ ...request, headers: { 'x-request-id': 'fuzz', ...request.headers } })
   if (answer.statusCode >= 500 && answer.statusCode !== 501) throw new Error(`${answer.statusCode}: ${answer.body}`)
   if (answer.statusCode >= 400 && TELLING.test(answer.body)) throw new Error(`it tells too much: ${answer.body}`)
   return [answer.statusCode, answer.body]
@@ -114,6 +121,59 @@ fuzz('bodies of requests', {
   ),
   parse: ([url, payload, type]) => ask({ method: 'POST', url, payload, headers: { 'content-type': type } }),
   runs: 400,
+})
+/** A request of the Open Inference Protocol with its tensors as bytes behind the JSON. */
+function binaryBody(outputs: object): { readonly json: Buffer; readonly bytes: Buffer } {
+  const double = Buffer.alloc(16)
+  double.writeDoubleLE(100, 0)
+  double.writeDoubleLE(NaN, 8)
+  const tensors: readonly [string, Buffer][] = [
+    ['FP64', double],
+    ['INT32', Buffer.from(Int32Array.of(1, 2).buffer)],
+    ['BOOL', Buffer.of(1, 0)],
+    ['BYTES', Buffer.from('\x04\0\0\0Oslo\x05\0\0\0Zü 1', 'utf8')],
+    ['INT64', Buffer.from(BigInt64Array.of(1_600_000_000_000_000n, -(2n ** 63n)).buffer)],
+  ]
+  const inputs = tensors.map(([datatype, { length }], i) => ({
+    ...{ name: names[i], shape: [2, 1], datatype, parameters: { binary_data_size: length } },
+  }))
+  return {
+    json: Buffer.from(JSON.stringify({ inputs, ...outputs })),
+    bytes: Buffer.concat(tensors.map(([, bytes]) => bytes)),
+  }
+}
+const binary = [
+  binaryBody({}),
+  binaryBody({ parameters: { binary_data_output: true } }),
+  binaryBody({ outputs: [{ name: 'label', parameters: { binary_data: true } }, { name: 'probability' }] }),
+]
+const BINARY_URLS = ['/v2/models/loan/infer', '/v2/models/loan/versions/2/infer', '/invocations']
+fuzz('binary tensors', {
+  cases: fc.tuple(
+    fc.constantFrom(...BINARY_URLS),
+    fc.nat({ max: binary.length - 1 }).chain((i) => {
+      const { json: head, bytes } = binary[i] as (typeof binary)[number]
+      const length = fc.oneof(
+        { weight: 4, arbitrary: fc.constant(String(head.length)) },
+        fc.constantFrom('0', '-1', '1e3', '99999999', '9'.repeat(20), '', '0x10'),
+        fc.nat({ max: head.length + bytes.length + 1 }).map(String),
+      )
+      return fc.tuple(
+        fc.oneof(
+          mutated([bytes]).map((changed) => Buffer.concat([head, changed])),
+          mutated([Buffer.concat([head, bytes])]).map((changed) => Buffer.from(changed)),
+          fc.constant(Buffer.concat([head, bytes])),
+        ),
+        length,
+      )
+    }),
+  ),
+  parse: ([url, [payload, length]]) =>
+    ask({
+      ...{ method: 'POST', url, payload },
+      headers: { 'content-type': 'application/octet-stream', 'inference-header-content-length': length },
+    }),
+  runs: 1_000,
 })
 const HEADERS = [
   'content-type',
