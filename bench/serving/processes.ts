@@ -55,7 +55,7 @@ export class ServerProcess {
   }
 
   /**
-   * Starts `command` pinned to `core`; resolves when `isReady` says true, asked every 100 ms.
+   * Starts `command` pinned to `core`; resolves when `isReady` says true, asked every 100 ms; Ray Serve needs a minute on one core.
    * @throws with the end of its output where it ends before or needs more than `seconds`
    */
   static async start(
@@ -63,7 +63,7 @@ export class ServerProcess {
     core: number,
     env: NodeJS.ProcessEnv,
     isReady: () => Promise<boolean>,
-    seconds = 60,
+    seconds = 180,
   ): Promise<ServerProcess> {
     const child = spawn('taskset', ['-c', String(core), ...command], {
       env: { ...process.env, ...env },

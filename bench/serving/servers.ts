@@ -87,7 +87,7 @@ export function pythonPeers(
     const environment = join(root, `.venv-bench-${key}`)
     const failure = `${environment}.txt`
     if (existsSync(join(environment, 'bin/python')) && !existsSync(failure))
-      return [{ ...make(join(environment, 'bin'), port, folder), env }]
+      return make(join(environment, 'bin'), port, folder).map((made) => ({ ...made, env: { ...env, ...made.env } }))
     const why = existsSync(failure) ? readFileSync(failure, 'utf8').trim() : 'run bench/peers/setup-serving.sh'
     missing[key] = `not installed: ${why}`
     return []
@@ -95,30 +95,37 @@ export function pythonPeers(
   return { peers, missing }
 }
 
-function fastapi(bin: string, port: number): Contender {
-  return { name: 'fastapi', command: [join(bin, 'python'), peer('fastapi_server.py'), String(port)], ...records }
+/** Which of the two is better depends on the machine: the better one is the peer. */
+function fastapi(bin: string, port: number): Contender[] {
+  const command = [join(bin, 'python'), peer('fastapi_server.py'), String(port)]
+  return ['loop', 'threadpool'].map((mode) => ({
+    ...{ name: `fastapi ${mode}`, command, env: { FASTAPI_MODE: mode } },
+    ...records,
+  }))
 }
 
-function ray(bin: string, port: number): Contender {
-  return { name: 'ray', command: [join(bin, 'python'), peer('ray_server.py'), String(port)], ...records }
+function ray(bin: string, port: number): Contender[] {
+  return [{ name: 'ray', command: [join(bin, 'python'), peer('ray_server.py'), String(port)], ...records }]
 }
 
-function bentoml(bin: string, port: number): Contender {
+function bentoml(bin: string, port: number): Contender[] {
   const place = ['--host', '127.0.0.1', '--port', String(port), '--working-dir', peer('')]
-  return {
-    name: 'bentoml',
-    command: [join(bin, 'bentoml'), 'serve', 'bento_server:Loan', ...place],
-    path: '/predict',
-    body: (row) => JSON.stringify({ rows: [row] }),
-    answer: (text) => read(JSON.parse(text) as Predicted[]),
-  }
+  return [
+    {
+      name: 'bentoml',
+      command: [join(bin, 'bentoml'), 'serve', 'bento_server:Loan', ...place],
+      path: '/predict',
+      body: (row) => JSON.stringify({ rows: [row] }),
+      answer: (text) => read(JSON.parse(text) as Predicted[]),
+    },
+  ]
 }
 
 interface OipReply {
   readonly outputs: readonly { readonly name: string; readonly data: readonly (string | number)[] }[]
 }
 
-function mlserver(bin: string, port: number, folder: string): Contender {
+function mlserver(bin: string, port: number, folder: string): Contender[] {
   const home = join(folder, 'mlserver')
   mkdirSync(home, { recursive: true })
   // parallel_workers 0: on one core a worker process only adds a hop
@@ -137,26 +144,28 @@ function mlserver(bin: string, port: number, folder: string): Contender {
     datatype,
     data: [value],
   })
-  return {
-    name: 'mlserver',
-    command: [join(bin, 'mlserver'), 'start', home],
-    path: '/v2/models/loan/infer',
-    body: (row) =>
-      JSON.stringify({
-        inputs: [
-          tensor('income', 'FP64', row.income),
-          tensor('children', 'FP64', row.children),
-          tensor('owns home', 'FP64', Number(row['owns home'])),
-          tensor('city', 'BYTES', row.city),
-          tensor('since', 'INT64', Date.parse(row.since) * 1000),
-        ],
-      }),
-    answer: (text) => {
-      const { outputs } = JSON.parse(text) as OipReply
-      const data = (name: string): readonly (string | number)[] => outputs.find((o) => o.name === name)?.data ?? []
-      return { label: String(data('label')[0]), probabilities: data('probability').map(Number) }
+  return [
+    {
+      name: 'mlserver',
+      command: [join(bin, 'mlserver'), 'start', home],
+      path: '/v2/models/loan/infer',
+      body: (row) =>
+        JSON.stringify({
+          inputs: [
+            tensor('income', 'FP64', row.income),
+            tensor('children', 'FP64', row.children),
+            tensor('owns home', 'FP64', Number(row['owns home'])),
+            tensor('city', 'BYTES', row.city),
+            tensor('since', 'INT64', Date.parse(row.since) * 1000),
+          ],
+        }),
+      answer: (text) => {
+        const { outputs } = JSON.parse(text) as OipReply
+        const data = (name: string): readonly (string | number)[] => outputs.find((o) => o.name === name)?.data ?? []
+        return { label: String(data('label')[0]), probabilities: data('probability').map(Number) }
+      },
     },
-  }
+  ]
 }
 
 export async function ask({ port, path, body }: Target): Promise<string> {
