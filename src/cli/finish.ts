@@ -79,22 +79,26 @@ async function copyQuarantine(
 export async function finishRun(out: Output, home: string, outcome: RunOutcome): Promise<number> {
   const { state, registration } = outcome
   const store = await openArtifactStore(join(home, 'artifacts'), { readOnly: true })
-  let page: string
+  const failed = state.stages.find(({ error }) => error !== undefined)
+  let page: string | undefined
   let leaks: LeakDocument | undefined
   try {
     leaks = await leaksOfRun(store, state)
     page = await writeRunPages(home, store, state, outcome.notes)
+  } catch (error) {
+    // what keeps the page from being written (a full disk) is often what the stage failed of: that is told first
+    if (failed === undefined) throw error
+    out.say(`its page was not written: ${error instanceof Error ? error.message : String(error)}`)
   } finally {
     await store.close()
   }
-  const failed = state.stages.find(({ error }) => error !== undefined)
   const code = exitCode(state, registration?.gate?.passed)
   out.document({
     type: 'result',
     run: state.run,
     status: state.status,
     seconds: state.seconds,
-    page,
+    ...(page === undefined ? {} : { page }),
     exitCode: code,
     ...(leaks === undefined ? {} : { leaks }),
     ...(registration === undefined ? {} : { registration }),
@@ -107,7 +111,7 @@ export async function finishRun(out: Output, home: string, outcome: RunOutcome):
   }
   const uri = registration === undefined ? undefined : await sayVerdict(out, home, state, registration)
   out.say()
-  out.say(`${state.status} in ${duration(state.seconds)}; its page: ${shownPath(page)}`)
+  out.say(`${state.status} in ${duration(state.seconds)}${page === undefined ? '' : `; its page: ${shownPath(page)}`}`)
   if (uri !== undefined) {
     const next = [
       [commandLine(['open'], home), 'shows the page'],
