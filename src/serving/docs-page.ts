@@ -81,7 +81,10 @@ export function docsPage(described: Described, base: string): string {
   const { models, version, guarded } = described
   const document = openApi(described)
   const curl = (path: string, { requestBody, parameters = [] }: Operation): readonly Markup[] => {
-    const url = parameters.reduce((at, { name, example }) => at.replace(`{${name}}`, encodeURIComponent(example)), path)
+    const url = parameters.reduce(
+      (at, { name, example }) => at.replace(`{${name}}`, encodeURIComponent(example ?? '')),
+      path,
+    )
     const examples = Object.values(requestBody?.content['application/json'].examples ?? {})
     return examples.map(
       ({ summary, value }) => markup`<p class="muted">${summary}</p>

@@ -116,7 +116,8 @@ export function schemasOf(model: ServedModel, ref: (kind: string) => JsonSchema)
       data: columnOf(valueOf(model, field), maxItems),
     })
   const outputs = outputTensors(metadata)
-  const asked = object({ name: { enum: outputs.map(({ name }) => name) } })
+  const flag = (name: string): JsonSchema => object({ [name]: { type: 'boolean' } }, [])
+  const asked = object({ name: { enum: outputs.map(({ name }) => name) }, parameters: flag('binary_data') }, ['name'])
 
   const number = { type: ['number', 'null'], description: 'null where the model gives no finite number' }
   const label = task.kind === 'regression' ? number : { type: 'string', enum: [...task.classes] }
@@ -133,7 +134,13 @@ export function schemasOf(model: ServedModel, ref: (kind: string) => JsonSchema)
     row: { type: 'object', properties: known, required: names, ...strict },
     invocations: { oneOf: invocations },
     predictions: { anyOf: [ref('row'), ...wrapped, ...invocations] },
-    infer: object({ id: string, inputs: list({ anyOf: inputs.map(tensor) }), outputs: list(asked) }, ['inputs']),
+    infer: object(
+      {
+        ...{ id: string, inputs: list({ anyOf: inputs.map(tensor) }), outputs: list(asked) },
+        parameters: flag('binary_data_output'),
+      },
+      ['inputs'],
+    ),
     prediction:
       task.kind === 'regression' ? number : object({ prediction: label, ...Object.fromEntries(probabilities) }),
     invocationsAnswer: object({ predictions: list(ref('prediction')) }),

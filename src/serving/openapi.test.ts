@@ -50,7 +50,7 @@ function requests({ paths }: OpenApiDocument): readonly Sent[] {
   return Object.entries(paths).flatMap(([path, operations]) =>
     Object.entries(operations).flatMap(([method, { parameters = [], requestBody }]): readonly Sent[] => {
       const url = parameters.reduce(
-        (at, { name, example }) => at.replace(`{${name}}`, encodeURIComponent(example)),
+        (at, { name, example }) => at.replace(`{${name}}`, encodeURIComponent(example ?? '')),
         path,
       )
       const examples = Object.values(requestBody?.content['application/json'].examples ?? {})
@@ -155,4 +155,32 @@ it('says columns, classes, errors and the token', async () => {
   )
   expect(paths['/ping']?.get).toMatchObject({ security: [] })
   expect(paths['/ping']?.get?.responses).not.toHaveProperty('401')
+})
+
+it('says how tensors come as bytes, where they may: a request made of what it says is answered', async () => {
+  const { app, document } = await serve([{}])
+  const { paths } = await document()
+  const takesBytes = Object.entries(paths).filter(
+    ([, { post }]) => post?.requestBody?.content['application/octet-stream'] !== undefined,
+  )
+  expect(takesBytes.map(([path]) => path)).toEqual(Object.keys(paths).filter((path) => path.endsWith('/infer')))
+  for (const [path, { post }] of takesBytes) {
+    const header = post?.parameters?.find((parameter) => parameter.in === 'header')
+    const [example] = Object.values(post?.requestBody?.content['application/json'].examples ?? {})
+    const [income, ...others] = (example?.value as { inputs: object[] }).inputs
+    const bytes = { ...income, data: undefined, parameters: { binary_data_size: 8 } }
+    const head = JSON.stringify({ inputs: [...others, bytes], parameters: { binary_data_output: true } })
+    const double = Buffer.alloc(8)
+    double.writeDoubleLE(1.5)
+    const answer = await app.inject({
+      ...{ method: 'POST', url: path.replace('{version}', '1'), payload: Buffer.concat([Buffer.from(head), double]) },
+      headers: { 'content-type': 'application/octet-stream', [header?.name ?? '']: String(head.length) },
+    })
+    expect([path, answer.statusCode]).toEqual([path, 200])
+    expect(post?.responses['200']).toMatchObject({
+      headers: { 'inference-header-content-length': {} },
+      content: { 'application/octet-stream': {} },
+    })
+    expect(Number(answer.headers['inference-header-content-length'])).toBeGreaterThan(0)
+  }
 })

@@ -5,11 +5,12 @@ import type { ServedModel } from './served-model.js'
 
 export interface Parameter {
   readonly name: string
-  readonly in: 'path'
-  readonly required: true
+  readonly in: 'path' | 'header'
+  readonly required: boolean
   readonly description: string
   readonly schema: JsonSchema
-  readonly example: string
+  /** Of those in the path. */
+  readonly example?: string
 }
 
 export interface Operation {
@@ -22,9 +23,15 @@ export interface Operation {
   readonly parameters?: readonly Parameter[]
   readonly requestBody?: {
     readonly required: true
-    readonly content: Readonly<
-      Record<'application/json', { readonly schema: JsonSchema; readonly examples: Readonly<Record<string, Example>> }>
-    >
+    readonly content: {
+      readonly 'application/json': {
+        readonly schema: JsonSchema
+        readonly examples: Readonly<Record<string, Example>>
+      }
+      /** Binary tensors: no schema says what bytes are. */
+      readonly 'application/octet-stream'?: object
+    }
+    readonly description?: string
   }
   readonly responses: Readonly<Record<string, object>>
 }
@@ -76,6 +83,17 @@ const PREDICTED = {
   headers: { 'millrace-model-version': { description: 'The version that answered, percent-encoded', schema: text } },
 }
 
+const JSON_LENGTH: Parameter = {
+  ...{ name: 'Inference-Header-Content-Length', in: 'header', required: false },
+  description: 'Only with binary tensors: how many bytes of the body are its JSON; the bytes of the tensors follow',
+  schema: { type: 'integer', minimum: 0 },
+}
+const BINARY =
+  'As JSON, or with binary tensors (the extension binary_tensor_data): tensors that have the parameter binary_data_size ' +
+  'instead of data lie, little-endian and in the order of the inputs, behind the JSON; each element of BYTES stands ' +
+  'behind its length, a UINT32. The parameter binary_data of an output, or binary_data_output of the request, asks for ' +
+  'outputs in the same form.'
+
 /** A route of the document; its errors follow from the rest. */
 interface Route {
   readonly method: 'get' | 'post'
@@ -87,6 +105,8 @@ interface Route {
   readonly answer: object
   readonly parameters?: readonly Parameter[]
   readonly body?: JsonSchema
+  /** It takes and gives binary tensors too. */
+  readonly binary?: boolean
   readonly examples?: Readonly<Record<string, Example>>
   /** Answers without a token. */
   readonly open?: boolean
@@ -150,7 +170,9 @@ export function openApi({ models, version, guarded }: Described): OpenApiDocumen
 }
 
 function operation(route: Route, ids: Names, guarded: boolean): Operation {
-  const { id, summary, model, answer, parameters, body, examples = {}, open = false, stops = false } = route
+  const { id, summary, model, body, examples = {}, binary = false, open = false, stops = false } = route
+  const parameters = [...(route.parameters ?? []), ...(binary ? [JSON_LENGTH] : [])]
+  const answer = binary ? withBinary(route.answer) : route.answer
   const errors: Status[] = [
     ...(body ? ([400, 413, 415, 429, 503] as const) : []),
     ...(guarded && !open ? ([401] as const) : []),
@@ -163,13 +185,32 @@ function operation(route: Route, ids: Names, guarded: boolean): Operation {
     tags: [model ?? 'server'],
     ...(model !== undefined && { 'x-model': model }),
     ...(guarded && open && { security: [] }),
-    ...(parameters && { parameters }),
-    ...(body && { requestBody: { required: true, content: { 'application/json': { schema: body, examples } } } }),
+    ...(parameters.length > 0 && { parameters }),
+    ...(body && {
+      requestBody: {
+        required: true,
+        ...(binary && { description: BINARY }),
+        content: {
+          'application/json': { schema: body, examples },
+          ...(binary && { 'application/octet-stream': {} }),
+        },
+      },
+    }),
     responses: {
       200: { description: summary, ...answer },
       ...(stops && { 503: { description: 'The server is stopping', ...answer } }),
       ...Object.fromEntries(errors.map((status) => [status, { $ref: `#/components/responses/error-${status}` }])),
     },
+  }
+}
+
+/** An answer that may have bytes behind its JSON. */
+function withBinary(answer: { readonly content?: object; readonly headers?: object }): object {
+  const { description, schema } = JSON_LENGTH
+  return {
+    ...answer,
+    headers: { ...answer.headers, 'inference-header-content-length': { description, schema } },
+    content: { ...answer.content, 'application/octet-stream': {} },
   }
 }
 
@@ -213,6 +254,7 @@ function modelRoutes(models: ServedModels, name: string, schemas: [string, JsonS
     ...{ method: 'post', path, id, summary, model: name, examples: examples[kind] },
     body: schemaOf(kind, of ? loaded : [main]),
     answer: { ...PREDICTED, ...content(schemaOf(`${kind}Answer`, of ? loaded : answering)) },
+    ...(kind === 'infer' && { binary: true }),
     ...(of && { parameters: [of] }),
   })
   const describe = (path: string, id: string, of?: Parameter): readonly Route[] => {
