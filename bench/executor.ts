@@ -1,8 +1,8 @@
 /**
  * The cost of durability: milliseconds of one durable step alone, and durable steps a second over 64 flows that share a
- * journal, beside DBOS and Prefect in turns. A step is a whole stage: lookup, context, recorded reads, `stage-succeeded`
+ * journal, beside DBOS, Prefect and Dagster in turns. A step is a whole stage: lookup, context, recorded reads, `stage-succeeded`
  * synced before the next begins. In the same rounds the disk's own bound: write and fdatasync of a line of that size.
- * `bash bench/peers/setup.sh dbos prefect`, then `npm run bench -- executor [ROUNDS]`; writes bench/results/executor.json.
+ * `bash bench/peers/setup.sh dbos prefect dagster`, then `npm run bench -- executor [ROUNDS]`; writes bench/results/executor.json.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -103,14 +103,20 @@ const peer = (name: string, flows: number, steps: number): Promise<Sample> =>
     return { wall: seconds / (flows * steps) }
   })
 
+const PEERS = ['dbos', 'prefect', 'dagster']
 /** Peers whose environment is here; of the others, why not. */
-const peers = ['dbos', 'prefect'].filter((name) => existsSync(join(ROOT, `.venv-bench-${name}/bin/python`)))
-for (const name of ['dbos', 'prefect']) {
+const peers = PEERS.filter((name) => existsSync(join(ROOT, `.venv-bench-${name}/bin/python`)))
+for (const name of PEERS) {
   const reason = join(ROOT, `.venv-bench-${name}.txt`)
   if (!peers.includes(name)) missing[name] = existsSync(reason) ? readFileSync(reason, 'utf8').trim() : 'not installed'
 }
-missing['dagster'] = 'no program for it is written yet'
-missing['temporal'] = 'it needs its own server, which no package registry has'
+missing['temporal'] =
+  'its Python package has no server: it downloads one from its own site, which no package registry has'
+/** With 64 flows at once these two do not end within the limit, not even with two steps a flow. */
+const ALONE_ONLY = ['prefect', 'dagster']
+const flowsOf = (name: string): readonly number[] => (ALONE_ONLY.includes(name) ? [1] : [1, FLOWS])
+for (const name of peers.filter((one) => ALONE_ONLY.includes(one)))
+  missing[`${name} over ${FLOWS} flows`] = `two steps a flow take it more than ${PEER_LIMIT_MS / 1000} s on two cores`
 
 /** Steps of a flow: ours alone for the absolute goals, and beside a peer as many as the peer has. */
 const ALONE = 300
@@ -128,7 +134,7 @@ for (let round = 0; round < rounds; round++) {
   await take('disk', disk(300))
   for (const flows of [1, FLOWS]) {
     for (const steps of [ALONE, ALONE]) await take(key('ours', flows), ours(flows, steps))
-    for (const name of peers.filter((one) => missing[one] === undefined)) {
+    for (const name of peers.filter((one) => missing[one] === undefined && flowsOf(one).includes(flows))) {
       const steps = beside(name, flows)
       try {
         for (const isOurs of [true, false, false, true])
@@ -160,7 +166,7 @@ const goals: GoalRow[] = [
   ...peers
     .filter((name) => missing[name] === undefined)
     .flatMap((name): GoalRow[] =>
-      [1, FLOWS].map((flows) => ({
+      flowsOf(name).map((flows) => ({
         ...{ area, what: `durable steps, ${flows} flows`, goal: 1, unit: 'times', better: 'more' },
         measured: times(walls(key(`ours beside ${name}`, flows)), walls(key(name, flows))),
         peer: versions[name] ?? name,
