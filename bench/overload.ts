@@ -1,8 +1,8 @@
 /**
  * The server at three times its own peak: goodput, the time until the rest is turned away, and what a hot swap loses
  * meanwhile. Server and client have a core each. The peak is that of a closed loop; then come open-loop requests, while
- * the registry's alias moves between two versions every second. `npm run bench -- overload [SECONDS]` prints JSON, and
- * writes it to bench/results/overload.json.
+ * the registry's alias moves between two versions every second. `npm run build && npm run bench -- overload
+ * [SECONDS]` prints JSON, and writes it to bench/results/overload.json.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,8 +10,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openArtifactStore } from '../src/core/artifact-store.js'
 import { openRegistry } from '../src/registry/sqlite.js'
-import { ServedModels } from '../src/serving/models.js'
-import { startServer } from '../src/serving/server.js'
 import { loanModel } from '../test/models.js'
 import { openLoop } from './load/open-loop.js'
 import { forkPinned, machine, nextMessage, pinSelf } from './load/pinned.js'
@@ -29,8 +27,8 @@ interface State {
   readonly swaps: number
 }
 
-/** In the server's process: the server with its registry, and the moving alias while it is told to move it. */
-async function serve(folder: string): Promise<void> {
+/** Two versions of a model in a registry, for the server's process. */
+async function register(folder: string): Promise<void> {
   const registry = await openRegistry(join(folder, 'registry.db'))
   const store = await openArtifactStore(join(folder, 'artifacts'))
   for (const bias of [1, 2]) {
@@ -39,26 +37,14 @@ async function serve(folder: string): Promise<void> {
     await registry.register({ name: 'loan', model, lineage, metrics: {} })
   }
   await registry.setAlias('loan', 'champion', 1, 'bench')
-  let swaps = 0
-  const models = await ServedModels.open({
-    ...{ sources: ['models:/loan@champion'], registry, store, worker: true },
-    log: (level, message) => void (level === 'info' ? swaps++ : process.stderr.write(`${level}: ${message}\n`)),
-  })
-  const { address } = await startServer({ models, version: 'bench', port: 0 })
-  let version = 1
-  let timer: NodeJS.Timeout | undefined
-  process.on('message', (message) => {
-    if (message === 'swap')
-      timer = setInterval(() => void registry.setAlias('loan', 'champion', (version = 3 - version), 'bench'), 1_000)
-    if (message === 'keep') clearInterval(timer)
-    process.send?.({ cpu: process.cpuUsage(), swaps })
-  })
-  process.send?.({ port: Number(new URL(address).port) })
+  await registry.close()
+  await store.close()
 }
 
 async function main(seconds: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
-  const child = forkPinned(0, fileURLToPath(import.meta.url), ['--serve', folder])
+  await register(folder)
+  const child = forkPinned(0, fileURLToPath(new URL('load/overload-server.mjs', import.meta.url)), [folder])
   try {
     const { port } = await nextMessage<{ port: number }>(child)
     pinSelf(1)
@@ -111,5 +97,4 @@ async function main(seconds: number): Promise<void> {
   }
 }
 
-if (process.argv[2] === '--serve') await serve(process.argv[3] as string)
-else await main(Number(process.argv[2] ?? 60))
+await main(Number(process.argv[2] ?? 60))

@@ -8,9 +8,9 @@ export function pinSelf(core: number): void {
   if (status !== 0) throw new Error(`this benchmark needs taskset (Linux, util-linux)`, { cause: error })
 }
 
-/** `fork` of a module with its arguments, on one core from its first instruction. */
+/** `fork` of a compiled module with its arguments, on one core from its first instruction; its threads load no compiler. */
 export function forkPinned(core: number, module: string, args: readonly string[]): ChildProcess {
-  const execArgv = ['-c', String(core), process.execPath, ...process.execArgv]
+  const execArgv = ['-c', String(core), process.execPath]
   return fork(module, args, { execPath: 'taskset', execArgv })
 }
 
