@@ -2,7 +2,7 @@
  * The cost of durability: milliseconds of one durable step alone, and durable steps a second over 64 flows that share a
  * journal, beside DBOS, Prefect and Dagster in turns. A step is a whole stage: lookup, context, recorded reads, `stage-succeeded`
  * synced before the next begins. In the same rounds the disk's own bound: write and fdatasync of a line of that size.
- * `bash bench/peers/setup.sh dbos prefect dagster`, then `npm run bench -- executor [ROUNDS]`; writes bench/results/executor.json.
+ * `bash bench/peers/setup.sh dbos prefect dagster`, `npm run build`, then `npm run bench -- executor [ROUNDS]`; writes bench/results/executor.json.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -10,12 +10,14 @@ import { mkdtemp, open, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { PipelineExecutor } from '../src/pipeline/executor.js'
-import { openHome } from '../src/pipeline/home.js'
 import type { StageKind } from '../src/pipeline/stage.js'
 import { absolute, times, writeReport, type GoalRow } from './report.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
+// the built code, as users run it: what translates TypeScript as it is loaded names every closure when it is made
+const built = async <T>(file: string): Promise<T> => (await import(join(ROOT, 'dist', file))) as T
+const { PipelineExecutor } = await built<typeof import('../src/pipeline/executor.js')>('pipeline/executor.js')
+const { openHome } = await built<typeof import('../src/pipeline/home.js')>('pipeline/home.js')
 const FLOWS = 64
 const PEER_LIMIT_MS = 120_000
 const rounds = Number(process.argv[2] ?? 5)
