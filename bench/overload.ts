@@ -1,10 +1,10 @@
 /**
  * The server at three times its own peak: goodput, the time until the rest is turned away, and what a hot swap loses
- * meanwhile. Server and client have a core each. The peak is that of a closed loop; then come open-loop requests, while
- * the registry's alias moves between two versions every second. `npm run build && npm run bench -- overload
- * [SECONDS]` prints JSON, and writes it to bench/results/overload.json.
+ * meanwhile. Server and client have a core each. The peak is that of a closed loop; then come open-loop requests in three
+ * rounds, while the registry's alias moves between two versions every second. `npm run build && npm run bench --
+ * overload [SECONDS]`; the result goes to bench/results/overload.json.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,12 +12,14 @@ import { openArtifactStore } from '../src/core/artifact-store.js'
 import { openRegistry } from '../src/registry/sqlite.js'
 import { loanModel } from '../test/models.js'
 import { openLoop } from './load/open-loop.js'
-import { forkPinned, machine, nextMessage, pinSelf } from './load/pinned.js'
+import { forkPinned, nextMessage, pinSelf } from './load/pinned.js'
+import { absolute, writeReport, type GoalRow } from './report.js'
 
 const ROW = '{"income":1234.5,"children":2,"owns home":true,"city":"Oslo","since":"2021-01-01T10:00:00Z"}'
 /** Rows of a request. Of one row, turning away costs most beside answering. */
 const SIZES = [1, 16, 64]
 const FACTOR = 3
+const ROUNDS = 3
 const CONNECTIONS = 512
 /** Sockets with a request out each at the peak: enough to keep the server busy, too few to be turned away. */
 const PEAK_CONNECTIONS = 64
@@ -64,33 +66,52 @@ async function main(seconds: number): Promise<void> {
       const peak = await openLoop({ ...closed, seconds: 5 })
       const busy = await tell('swap')
       const peakPerSecond = peak.ok / peak.seconds
-      const perSecond = FACTOR * peakPerSecond
-      const over = await openLoop({ ...request, perSecond, seconds, connections: CONNECTIONS })
+      const rounds = []
+      for (let round = 0; round < ROUNDS; round++)
+        rounds.push(
+          await openLoop({
+            ...request,
+            perSecond: FACTOR * peakPerSecond,
+            seconds: seconds / ROUNDS,
+            connections: CONNECTIONS,
+          }),
+        )
       const after = await tell('keep')
-      const round = (value: number, digits = 3): number => Number(value.toFixed(digits))
       runs.push({
         rows,
-        peakPerSecond: Math.round(peakPerSecond),
-        peakCpuMicros: round(cpuOf(idle, busy) / peak.sent, 1),
-        offeredPerSecond: Math.round(over.due / over.seconds),
-        answeredPerSecond: Math.round((over.ok + over.rejected) / over.seconds),
-        goodputRatio: round(over.ok / over.seconds / peakPerSecond),
-        serverCores: round(cpuOf(busy, after) / 1e6 / seconds),
+        peakPerSecond,
+        peakCpuMicros: cpuOf(idle, busy) / peak.sent,
+        serverCores: cpuOf(busy, after) / 1e6 / seconds,
         swaps: after.swaps - busy.swaps,
-        over,
+        rounds,
       })
     }
-    const result = {
-      what: `open loop at ${FACTOR} times the peak`,
-      seconds,
-      connections: CONNECTIONS,
-      machine: machine(),
-      runs,
-    }
-    const text = `${JSON.stringify(result, undefined, 2)}\n`
-    mkdirSync(new URL('results/', import.meta.url), { recursive: true })
-    writeFileSync(new URL('results/overload.json', import.meta.url), text)
-    process.stdout.write(text)
+    const goals = runs.flatMap(({ rows, peakPerSecond, swaps, rounds }): GoalRow[] => {
+      const of = `${rows} ${rows === 1 ? 'row' : 'rows'} a request`
+      const sum = (what: 'sent' | 'lost' | 'failed'): number => rounds.reduce((all, round) => all + round[what], 0)
+      const perSecond = (count: number): string => Math.round(count / seconds).toLocaleString('en')
+      const answers = rounds.reduce((all, { ok, rejected }) => all + ok + rejected, 0)
+      const due = rounds.reduce((all, round) => all + round.due, 0)
+      const area = 'overload'
+      return [
+        {
+          ...{ area, what: `${of}: goodput at three times the peak`, goal: 0.9, unit: 'of the peak', better: 'more' },
+          measured: absolute(rounds.map((round) => round.ok / round.seconds / peakPerSecond)),
+          note: `peak ${Math.round(peakPerSecond).toLocaleString('en')} a second; ${perSecond(due)} a second were offered, ${perSecond(answers)} answered or refused`,
+        },
+        {
+          ...{ area, what: `${of}: refused, 99 % of them within`, goal: 10, unit: 'ms', better: 'less' },
+          measured: absolute(rounds.map(({ rejectedMs }) => rejectedMs.p99)),
+          note: `from when a request was due; 99 % waited up to ${Math.max(...rounds.map(({ lateMs }) => lateMs.p99))} ms of it for one of the client's ${CONNECTIONS} sockets`,
+        },
+        {
+          ...{ area, what: `${of}: lost or failed over ${swaps} hot swaps`, goal: 0, unit: 'requests', better: 'less' },
+          measured: { value: sum('lost') + sum('failed'), low: 0, high: sum('lost') + sum('failed') },
+          note: `of ${sum('sent').toLocaleString('en')} sent`,
+        },
+      ]
+    })
+    writeReport('overload', goals, { seconds, factor: FACTOR, connections: CONNECTIONS, runs })
   } finally {
     child.kill()
     rmSync(folder, { recursive: true })

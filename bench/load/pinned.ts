@@ -1,6 +1,5 @@
 /** Processes pinned to a core each, so that client and server of a benchmark do not take time from one another. */
 import { type ChildProcess, fork, spawnSync } from 'node:child_process'
-import { cpus, loadavg } from 'node:os'
 
 /** Pins this process with all its threads. Throws where the system has no `taskset`. */
 export function pinSelf(core: number): void {
@@ -25,11 +24,3 @@ export function nextMessage<T>(child: ChildProcess): Promise<T> {
     })
   })
 }
-
-/** For a result's record. */
-export const machine = (): object => ({
-  cpu: cpus()[0]?.model,
-  cores: cpus().length,
-  node: process.version,
-  load: Math.round((loadavg()[0] ?? 0) * 100) / 100,
-})
