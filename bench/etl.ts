@@ -222,10 +222,15 @@ async function main(): Promise<void> {
   const found: Measured[] = []
   for (const [peer, same] of compared) {
     const samples: { ours: Sample[]; theirs: Sample[] } = { ours: [], theirs: [] }
-    for (let round = 0; round < rounds; round++)
-      for (const isOurs of [true, false, false, true])
-        if (isOurs) samples.ours.push((await runMillrace(built, pattern)).sample)
-        else samples.theirs.push((await runPeer(peer, files)).sample)
+    try {
+      for (let round = 0; round < rounds; round++)
+        for (const isOurs of [true, false, false, true])
+          if (isOurs) samples.ours.push((await runMillrace(built, pattern)).sample)
+          else samples.theirs.push((await runPeer(peer, files)).sample)
+    } catch (error) {
+      missing[peer] = String(error).slice(0, 1000)
+      continue
+    }
     const load = { start, end: loadavg()[0] }
     found.push({ peer, version: versionOf(peer), rows, rounds, versions: versions(), load, compared: same, samples })
     for (const [unit, get] of UNITS)

@@ -1,7 +1,7 @@
 /**
  * The server at three times its own peak: goodput, the time until the rest is turned away, and what a hot swap loses
  * meanwhile. Server and client have a core each. The peak is that of a closed loop; then come open-loop requests in three
- * rounds, while the registry's alias moves between two versions every second. `npm run build && npm run bench --
+ * rounds, while the registry's alias moves between two versions every ten seconds. `npm run build && npm run bench --
  * overload [SECONDS]`; the result goes to bench/results/overload.json.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -17,7 +17,7 @@ import { absolute, writeReport, type GoalRow } from './report.js'
 
 const ROW = '{"income":1234.5,"children":2,"owns home":true,"city":"Oslo","since":"2021-01-01T10:00:00Z"}'
 /** Rows of a request. Of one row, turning away costs most beside answering. */
-const SIZES = [1, 16, 64]
+const SIZES = [1, 64, 256]
 const FACTOR = 3
 const ROUNDS = 3
 const CONNECTIONS = 512
