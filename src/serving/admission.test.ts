@@ -122,28 +122,75 @@ it('refuses a giant body by its length, and one without a length where it has be
   expect(packed.status).toBe(415)
 })
 
-it('bounds the bytes of all bodies under way, before they are read', async () => {
-  const { port, metrics } = await start({ body: 1_000, maxBodies: 1_500 })
-  const part = head(900) + BODY.slice(0, 10)
-  const first = new Client(port, part)
-  await expect.poll(metrics).toContain('millrace_body_bytes 900\n')
-  const more = await new Client(port, `${head(601)}`.replace('\r\n\r\n', '\r\nx-request-id: mine\r\n\r\n')).answered()
+/** What of each body does not count. */
+const FREE = 65_536
+const CHUNKED = 'Transfer-Encoding: chunked'
+const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`
+
+it('lets in others, long ones too, while clients announce much and send nothing', async () => {
+  const { port, metrics } = await start({ body: 100_000, maxBodies: 200_000 })
+  const waiting = [100_000, 100_000, 100_000, CHUNKED, CHUNKED, CHUNKED].map((length) => {
+    const headers = head(length).replace('\r\n\r\n', '\r\nExpect: 100-continue\r\n\r\n')
+    return new Client(port, headers)
+  })
+  for (const client of waiting) expect((await client.answered()).status).toBe(100)
+  const chunked = head(CHUNKED) + chunk(BODY) + chunk('')
+  for (const request of [REQUEST, chunked, head(100_000) + ' '.repeat(100_000 - BODY.length) + BODY])
+    expect((await new Client(port, request).answered()).status).toBe(200)
+  expect(await metrics()).not.toContain('millrace_rejected_total{')
+})
+
+it('bounds the bytes of all bodies that have arrived, but for the first of each', async () => {
+  const { port, metrics } = await start({ maxBodies: 1_500 })
+  const first = new Client(port, head(FREE + 5_000) + ' '.repeat(FREE + 800))
+  await expect.poll(metrics).toContain('millrace_body_bytes 800\n')
+  // by what it announces, before it is read
+  const headers = head(FREE + 701).replace('\r\n\r\n', '\r\nx-request-id: mine\r\n\r\n')
+  const more = await (await new Client(port, headers).answered()).until(({ closed }) => closed)
   expect([more.status, more.text]).toEqual([429, expect.stringMatching(/x-request-id: mine\r\n[^]*than 1500 bytes/)])
-  // one that does not say its length may become as long as the longest
-  expect((await new Client(port, head('Transfer-Encoding: chunked')).answered()).status).toBe(429)
+  // by what it sends
+  const untold = new Client(port, head(CHUNKED) + chunk(' '.repeat(FREE + 700)))
+  await expect.poll(metrics).toContain('millrace_body_bytes 1500\n')
   expect((await new Client(port, REQUEST).answered()).status).toBe(200)
+  untold.socket.write(chunk(' '))
+  expect((await untold.until(({ closed }) => closed)).text).toMatch(/^HTTP\/1.1 429 [^]*than 1500 bytes/)
+  await expect.poll(metrics).toContain('millrace_body_bytes 800\n')
   expect(await metrics()).toContain('millrace_rejected_total{reason="bodies"} 2')
-  expect(await metrics()).toContain('millrace_body_bytes 900\n')
+  const fits = new Client(port, head(FREE + 700) + ' '.repeat(FREE + 700 - BODY.length) + BODY)
+  expect((await fits.answered()).status).toBe(200)
+  await expect.poll(metrics).toContain('millrace_body_bytes 800\n')
   first.socket.destroy()
   await expect.poll(metrics).toContain('millrace_body_bytes 0\n')
-  const chunked = head('Transfer-Encoding: chunked') + `${BODY.length.toString(16)}\r\n${BODY}\r\n0\r\n\r\n`
-  expect((await new Client(port, chunked).answered()).status).toBe(200)
+})
+
+it('bounds the bodies of methods that no route has too', async () => {
+  const { port, metrics } = await start({ maxBodies: 1_200 })
+  const methods = ['PUT', 'PATCH', 'DELETE', 'OPTIONS']
+  const part = ' '.repeat(FREE + 250)
+  const slow = methods.map((method) => new Client(port, head(FREE + 300).replace('POST', method) + part))
+  await expect.poll(metrics).toContain('millrace_body_bytes 1000\n')
+  for (const method of methods)
+    expect((await new Client(port, head(FREE + 201).replace('POST', method)).answered()).status).toBe(429)
+  for (const client of slow) client.socket.write(`${' '.repeat(48)}{}`)
+  for (const client of slow) expect((await client.answered()).status).toBe(404)
+  await expect.poll(metrics).toContain('millrace_body_bytes 0\n')
+})
+
+it('gives back what a body held that is refused before its end', async () => {
+  const { port, metrics } = await start({ body: FREE + 1_000 })
+  const long = new Client(port, head(CHUNKED) + chunk(' '.repeat(FREE + 900)))
+  await expect.poll(metrics).toContain('millrace_body_bytes 900\n')
+  long.socket.write(chunk(' '.repeat(101)) + chunk(' '.repeat(FREE)))
+  expect((await long.until(({ closed }) => closed)).status).toBe(413)
+  const html = head(FREE + 500).replace('application/json', 'text/html') + ' '.repeat(FREE + 500)
+  expect((await new Client(port, html).answered()).status).toBe(415)
   await expect.poll(metrics).toContain('millrace_body_bytes 0\n')
 })
 
 it('takes a body that alone is longer than all may be', async () => {
   const { port } = await start({ maxBodies: 10 })
-  expect((await new Client(port, REQUEST).answered()).status).toBe(200)
+  const long = new Client(port, head(FREE + 11) + ' '.repeat(FREE + 11 - BODY.length) + BODY)
+  expect((await long.answered()).status).toBe(200)
 })
 
 it('closes connections beyond those that it may have', async () => {

@@ -2,7 +2,7 @@
  * Which requests for predictions are taken at all. One process has one event loop: what it takes beyond what it can
  * answer soon makes every answer late. So requests whose body has arrived are counted, and further ones are turned away
  * when their headers are there: before routing, before the body is read, with an answer that is ready-made. The bytes of
- * all bodies that are read or worked on are bounded too, by what their headers announce.
+ * all long bodies are bounded too, by what of them has arrived: a client that sends nothing keeps nobody out.
  */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import type { Server, ServerResponse } from 'node:http'
@@ -14,8 +14,8 @@ export interface AdmissionOptions {
   /** Requests for predictions that are read and not answered yet; default 256. More get 429. */
   readonly maxActive?: number
   /**
-   * Bytes of all bodies from their headers to their answers; default 256 MiB. One that does not say its length counts as
-   * the longest that is read. More get 429, but for one that is alone.
+   * Bytes that have arrived of all bodies, from then to their answers, the first 64 KiB of each left out; default
+   * 256 MiB. More get 429, but for one that is alone.
    */
   readonly maxBodies?: number
   /** Open connections; default 10,000. More are closed at once. */
@@ -25,8 +25,11 @@ export interface AdmissionOptions {
 /** Why a request was not answered as it wanted. */
 export type Reason = 'active' | 'bodies' | 'queue' | 'late' | 'rows' | 'body' | 'connections'
 
-/** A body that was not read ends its connection if it is longer: reading it to its end would cost more. */
-const UNREAD_BODY = 65_536
+/**
+ * So many bytes of a body are always read. A longer one that is not read ends its connection: reading it to its end
+ * would cost more.
+ */
+const FREE_BYTES = 65_536
 const JSON_TYPE = 'application/json; charset=utf-8'
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -44,9 +47,15 @@ function refusal(why: string): Refusal {
 
 /** What a request that is let in holds until it is answered. */
 interface Place {
-  readonly bytes: number
+  bytes: number
   active: boolean
 }
+
+/** The framework reads no body of these; it does of all others, also where no route has them. */
+const hasNoBody = (method: string | undefined): boolean => method === 'GET' || method === 'HEAD'
+
+/** Bytes of a body by its headers. */
+const announced = ({ headers }: IncomingMessage): number => Number(headers['content-length'] ?? Infinity)
 
 export interface AdmissionContext extends AdmissionOptions {
   /** Bytes of the longest body that is read. */
@@ -83,12 +92,14 @@ export class Admission {
   /** The server around `handler`: what cannot be taken does not reach it. */
   server(handler: Handler, options: object): Server {
     const server = createServer(options, (request, response) => {
-      if (request.method !== 'POST') return handler(request, response)
+      if (hasNoBody(request.method)) return handler(request, response)
       if (this.active >= this.maxActive) return this.turnAway('active', this.tooMany, request, response)
-      const bytes = this.announced(request)
-      if (this.bytes > 0 && this.bytes + bytes > this.maxBodies)
+      const length = announced(request)
+      // one that is longer than the limit is refused by the framework before it is read
+      if (length > FREE_BYTES && length <= this.context.bodyLimit && this.isTooMuch(length - FREE_BYTES, 0))
         return this.turnAway('bodies', this.tooLong, request, response)
-      this.enter(request.socket, response, bytes)
+      const place = this.enter(request.socket, response)
+      if (place && length > FREE_BYTES) this.count(request, response, place)
       handler(request, response)
     })
     server.maxConnections = this.maxConnections
@@ -99,7 +110,7 @@ export class Admission {
   /** Counts the requests of `app` from when their body is read. */
   addHooks(app: FastifyInstance): void {
     app.addHook('preHandler', (request, reply, done) => {
-      if (request.method !== 'POST') return done()
+      if (hasNoBody(request.method)) return done()
       if (this.active >= this.maxActive) {
         // bodies that took longer to arrive than others
         this.reject('active')
@@ -127,20 +138,36 @@ export class Admission {
     for (const [reason, count] of this.rejected) counter.inc({ reason }, count)
     const gauge = (name: string, help: string, value: number): void => new Gauge({ name, help, registers }).set(value)
     gauge('millrace_active_requests', 'Requests for predictions that are read and not answered yet.', this.active)
-    gauge('millrace_body_bytes', 'Bytes of the bodies that are read or worked on, as announced.', this.bytes)
+    gauge('millrace_body_bytes', 'Bytes of bodies that are here, beyond 64 KiB of each.', this.bytes)
     gauge('millrace_active_requests_max', 'The most of them; more are turned away.', this.maxActive)
   }
 
-  /** Bytes that a body may come to; one that is too long is refused before it is read. */
-  private announced({ headers }: IncomingMessage): number {
-    const { bodyLimit } = this.context
-    const length = Number(headers['content-length'] ?? bodyLimit)
-    return length > bodyLimit ? 0 : length
+  /** Whether so many more bytes are too many for a body that holds `held`; never while no other holds any. */
+  private isTooMuch(bytes: number, held: number): boolean {
+    return this.bytes > held && this.bytes + bytes > this.maxBodies
   }
 
-  private enter(socket: Socket, response: ServerResponse, bytes: number): void {
+  /** Counts a body as it arrives, and turns it away where it comes to too much. */
+  private count(request: IncomingMessage, response: ServerResponse, place: Place): void {
+    let free = FREE_BYTES
+    // paused first: with a listener alone the body would flow before the framework reads it, which resumes it
+    request.pause().on('data', (chunk: Buffer) => {
+      // what comes after the answer or the end of the connection is thrown away, and nothing would take it off again
+      if (response.headersSent || request.destroyed) return
+      const bytes = Math.max(0, chunk.length - free)
+      free -= chunk.length - bytes
+      if (bytes > 0 && this.isTooMuch(bytes, place.bytes)) {
+        request.pause()
+        return this.turnAway('bodies', this.tooLong, request, response)
+      }
+      place.bytes += bytes
+      this.bytes += bytes
+    })
+  }
+
+  private enter(socket: Socket, response: ServerResponse): Place | undefined {
     // nothing would take it off again
-    if (socket.closed) return
+    if (socket.closed) return undefined
     let open = this.open.get(socket)
     if (!open) {
       const places = (open = new Map<ServerResponse, Place>())
@@ -151,12 +178,12 @@ export class Admission {
       })
     }
     const places = open
-    const place = { bytes, active: false }
+    const place: Place = { bytes: 0, active: false }
     places.set(response, place)
-    this.bytes += bytes
     response.once('close', () => {
       if (places.delete(response)) this.leave(place)
     })
+    return place
   }
 
   private leave({ bytes, active }: Place): void {
@@ -171,8 +198,7 @@ export class Admission {
     response: ServerResponse,
   ): void {
     this.reject(reason)
-    const length = Number(request.headers['content-length'] ?? Infinity)
-    const ends = length > UNREAD_BODY ? ['connection', 'close'] : []
+    const ends = announced(request) > FREE_BYTES ? ['connection', 'close'] : []
     const id = this.context.idOf(request.headers)
     response.writeHead(429, [...headers, 'x-request-id', id, ...ends]).end(body)
   }
