@@ -1,7 +1,9 @@
 /** Canaries, shadows and the prediction log around a real server with real models. */
+import { once } from 'node:events'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Worker } from 'node:worker_threads'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { LOAN_INPUTS, loanModel } from '../../test/models.js'
@@ -11,6 +13,7 @@ import type { ModelRegistry } from '../registry/registry.js'
 import { openRegistry } from '../registry/sqlite.js'
 import { ServedModels, type ServedModelsOptions } from './models.js'
 import { PredictionLog, type PredictionLogOptions } from './prediction-log.js'
+import type { ServedModel } from './served-model.js'
 import { buildServer } from './server.js'
 import { Shadows } from './shadow.js'
 import { TrafficMetrics } from './traffic-metrics.js'
@@ -362,6 +365,21 @@ describe('the prediction log', () => {
     expect(log.rows).toEqual({ taken: 0, written: 1, dropped: 3, failed: 0 })
   })
 
+  it('counts the probability of each class among the bytes that wait, and in a file', async () => {
+    const { log, path } = await openLog({ maxPendingBytes: 30_000, bytes: 20_000 })
+    const file = join(path, 'model.onnx')
+    await writeFile(file, loanModel({ classes: Array.from({ length: 1_000 }, (_, i) => `class ${i}`) }))
+    const { models } = await open({ sources: [file] })
+    const model = models.get() as ServedModel
+    // 4 bytes for each of 1,000 classes, and little else
+    const batch = model.reader.read(Array(7).fill(row))
+    const predictions = await model.predictor.predict(batch)
+    log.add(model, 'taken', batch, predictions)
+    log.add(model, 'dropped', batch, predictions)
+    expect(log.rows.dropped).toBe(7)
+    await until(() => log.rows.written === 7)
+  })
+
   it('takes a request of more rows than may wait where nothing else does, in pieces', async () => {
     const { log, path } = await openLog({ maxPending: 5_000 })
     const { post } = await open({ predictionLog: log })
@@ -377,12 +395,19 @@ describe('the prediction log', () => {
   })
 
   it('says and counts what is lost when it may not take longer to stop', async () => {
+    const started = once(process, 'worker') as Promise<[Worker]>
     const { log, lines } = await openLog()
+    const [thread] = await started
     const { post } = await open({ predictionLog: log })
     await post([row, row])
+    const ended = once(thread, 'exit')
     // the thread has not begun yet
     await log.close(0)
-    expect(log.rows).toEqual({ taken: 0, written: 0, dropped: 0, failed: 2 })
+    const lost = { taken: 0, written: 0, dropped: 0, failed: 2 }
+    expect(log.rows).toEqual(lost)
+    // it writes them all the same, when nobody counts on it
+    await ended
+    expect(log.rows).toEqual(lost)
     expect(lines).toEqual(['error: 2 rows of the prediction log were not written within 0 ms, and are lost'])
   })
 

@@ -51,7 +51,7 @@ interface Entry extends LogEntry {
 const FLUSH_MS = 100
 const FLUSH_ROWS = 1024
 const PIECE_ROWS = 4096
-/** What a row takes beside its columns: its id, place, time and answer. */
+/** What a row takes beside its columns and its answer's numbers: its id, place, time and label. */
 const ROW_BYTES = 60
 /** A thread that died is started again after this many milliseconds. */
 const RESTART_MS = 30_000
@@ -99,9 +99,11 @@ export class PredictionLog {
     const { waiting, sent } = this
     const time = BigInt(Math.floor((performance.timeOrigin + performance.now()) * 1000))
     const pieces: Entry[] = []
+    const { task } = model.metadata
+    const rowBytes = ROW_BYTES + (task.kind === 'classification' ? 4 * task.classes.length : 8)
     for (let from = 0; from < batch.rows; from += PIECE_ROWS) {
       const to = Math.min(batch.rows, from + PIECE_ROWS)
-      const bytes = sizeOf(batch.columns, from, to) + (to - from) * ROW_BYTES
+      const bytes = sizeOf(batch.columns, from, to) + (to - from) * rowBytes
       pieces.push({ model, id, time, batch, predictions, from, to, bytes })
     }
     const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0)
@@ -199,7 +201,10 @@ export class PredictionLog {
     this.thread = thread
     thread.unref()
     let why = ''
-    thread.on('message', (reply: LogReply) => this.heard(reply))
+    thread.on('message', (reply: LogReply) => {
+      // what a thread tells after it was given up is lost already
+      if (this.thread === thread) this.heard(reply)
+    })
     thread.on('error', (error) => (why = `: ${error.message}`))
     thread.on('exit', () => {
       if (this.thread !== thread) return
