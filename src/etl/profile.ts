@@ -1,9 +1,11 @@
 /** What a table holds, column by column, for the run page: made of the engine's statistics, in two passes. */
 import type { ColumnProfile } from '../core/documents.js'
+import type { Memo } from '../core/memo.js'
 import type { Field, Schema } from '../core/schema.js'
 import type { ColumnStatistics, Engine, StatisticsRequest } from './engine.js'
 import { aggregate, call, cast, col, int, num, type Expr, type Named } from './expr.js'
-import { aggregated, project, type Relation } from './relation.js'
+import { mergedRows } from './merged.js'
+import { project, type Relation } from './relation.js'
 
 const BINS = 20
 const MOST_FREQUENT = 20
@@ -24,6 +26,7 @@ export async function profileTable(
   relation: Relation,
   schema: Schema,
   signal?: AbortSignal,
+  memo?: Memo,
 ): Promise<readonly ColumnProfile[]> {
   const requests = schema.map((field): StatisticsRequest => ({
     name: field.name,
@@ -32,7 +35,7 @@ export async function profileTable(
     ...(isNumber(field) ? { mean: true, stddev: true, range: true } : { values: MOST_FREQUENT }),
   }))
   const facts = await engine.statistics(relation, requests, signal)
-  const bins = await histograms(engine, relation, schema, facts, signal)
+  const bins = await histograms(engine, memo, relation, schema, facts, signal)
   return schema.map((field) => profileOf(field, facts.get(field.name), bins.get(field.name)))
 }
 
@@ -42,6 +45,7 @@ export async function profileTable(
  */
 async function histograms(
   engine: Engine,
+  memo: Memo | undefined,
   relation: Relation,
   schema: Schema,
   facts: ReadonlyMap<string, ColumnStatistics>,
@@ -55,14 +59,16 @@ async function histograms(
   for (let start = 0; start < ranged.length; start += TOGETHER) {
     const some = ranged.slice(start, start + TOGETHER)
     const columns = some.map(({ bin }, i): Named => ({ name: `x${i}`, expr: bin }))
-    const counts = some.flatMap((_, i): Named[] => [
-      ...Array.from({ length: BINS - 1 }, (__, bin) => ({
-        name: `${i}.${bin}`,
-        expr: aggregate('count_if', [call('le', col(`x${i}`), int(bin))]),
-      })),
-      { name: `${i}.${BINS - 1}`, expr: aggregate('count', [col(`x${i}`)]) },
-    ])
-    const row = (await engine.rows(aggregated(project(relation, columns), [], counts), signal))[0] ?? {}
+    const counts = some
+      .flatMap((_, i): Named[] => [
+        ...Array.from({ length: BINS - 1 }, (__, bin) => ({
+          name: `${i}.${bin}`,
+          expr: aggregate('count_if', [call('le', col(`x${i}`), int(bin))]),
+        })),
+        { name: `${i}.${BINS - 1}`, expr: aggregate('count', [col(`x${i}`)]) },
+      ])
+      .map((count) => ({ ...count, merge: 'sum' as const }))
+    const row = (await mergedRows(engine, memo, project(relation, columns), [], counts, signal))[0] ?? {}
     for (const [i, { name }] of some.entries()) {
       const upTo = Array.from({ length: BINS }, (_, bin) => Number(row[`${i}.${bin}`]))
       found.set(

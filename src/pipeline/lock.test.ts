@@ -1,7 +1,7 @@
 /** The home's lock between real processes, killed and alive. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -58,7 +58,8 @@ test('waitForLock: held by another process, it waits until that process is kille
   const file = join(home, 'lock.db')
   await expect(waitForLock(file, AbortSignal.timeout(250))).rejects.toMatchObject({ code: 'MR_CANCELLED' })
   let isHeld = false
-  const waiting = waitForLock(file, new AbortController().signal).then((release) => {
+  let told = 0
+  const waiting = waitForLock(file, new AbortController().signal, () => void told++).then((release) => {
     isHeld = true
     return release
   })
@@ -66,9 +67,17 @@ test('waitForLock: held by another process, it waits until that process is kille
   expect(isHeld).toBe(false)
   child.kill('SIGKILL')
   const release = await waiting
+  expect(told).toBe(1)
   const again = AbortSignal.timeout(250)
   await expect(waitForLock(file, again)).rejects.toMatchObject({ code: 'MR_CANCELLED' })
   release()
   const free = await waitForLock(file, new AbortController().signal)
   free()
+})
+
+test("waitForLock: somebody's file of that name is no lock, and is left as it is", async () => {
+  const file = join(home, 'taken')
+  await writeFile(file, 'x'.repeat(8192))
+  await expect(waitForLock(file, new AbortController().signal)).rejects.toMatchObject({ code: 'MR_FILE_ACCESS' })
+  expect(await readFile(file, 'utf8')).toBe('x'.repeat(8192))
 })

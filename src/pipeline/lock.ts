@@ -72,13 +72,17 @@ export async function lockHome(home: string, work: string, now: number): Promise
   }
 }
 
+/** What SQLite says where a file system knows no locks. */
+const LOCKLESS = /^SQLITE_IOERR_(LOCK|RDLOCK|UNLOCK|CHECKRESERVEDLOCK)|^SQLITE_NOLFS/
+
 /**
  * Waits until this process alone holds the lock that `file` stands for (made if absent, and left there); gives what
- * releases it. Without a wait where the file system knows no locks. Throws MR_CANCELLED when the signal fires.
+ * releases it. `onWait` is told once if another has it. Without a wait where the file system knows no locks. Throws
+ * MR_CANCELLED when the signal fires, MR_FILE_ACCESS where `file` cannot be a lock.
  */
-export async function waitForLock(file: string, signal: AbortSignal): Promise<() => void> {
+export async function waitForLock(file: string, signal: AbortSignal, onWait?: () => void): Promise<() => void> {
   const { default: Database } = await import('libsql')
-  for (;;) {
+  for (let attempt = 0; ; attempt++) {
     let database: InstanceType<typeof Database> | undefined
     try {
       database = new Database(file, { timeout: 0 })
@@ -90,8 +94,14 @@ export async function waitForLock(file: string, signal: AbortSignal): Promise<()
       }
     } catch (error) {
       database?.close()
-      if (!isBusy(error)) return () => undefined
+      if (LOCKLESS.test(codeOf(error))) return () => undefined
+      if (!isBusy(error))
+        throw new MillraceError('MR_FILE_ACCESS', `cannot lock ${file}: ${String(error)}`, {
+          hint: 'it must be a file that can be written, and nobody else’s: remove it if no run is under way',
+          cause: error,
+        })
     }
+    if (attempt === 0) onWait?.()
     await systemClock.sleep(AGAIN, signal)
   }
 }
@@ -132,9 +142,8 @@ async function readHolder(home: string): Promise<LockHolder | undefined> {
   }
 }
 
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY')
-}
+const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '')
+const isBusy = (error: unknown): boolean => codeOf(error).startsWith('SQLITE_BUSY')
 
 function lockError(error: unknown, home: string): MillraceError {
   return new MillraceError(

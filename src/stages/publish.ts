@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { PipelineConfig } from '../config/config.js'
 import type { TableDocument } from '../core/documents.js'
 import { MillraceError, nearest } from '../core/errors.js'
-import { makeFolder } from '../core/files.js'
+import { makeFolder, syncFolder } from '../core/files.js'
 import { sha256Json } from '../core/json.js'
 import { col, type Named } from '../etl/expr.js'
 import { project, type Relation } from '../etl/relation.js'
@@ -26,11 +26,14 @@ import { getJson, putJson, type RunResources } from './run-resources.js'
 import { ROW, rowProgress, tableRelation } from './tables.js'
 import { ENTITY, featureColumns, LABEL, labelledRows, type PlanDocument, SPLIT } from './transform.js'
 
+/** Of the stage, and of what it makes of the same features. */
+const VERSION = 3
+
 export function publish(resources: RunResources): StageKind<PipelineConfig> {
   const folderOf = (config: PipelineConfig): string => resources.resolve(config.data.output_path)
   return {
     name: 'publish',
-    version: 2,
+    version: VERSION,
     after: ['features', 'transform'],
     async stillThere(outputs, config, store) {
       const part = await getJson<PublishedManifest>(store, outputs['manifest'])
@@ -48,7 +51,9 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
       const output = folderOf(config)
       await makeFolder(output)
       // one at a time: what no manifest names is then left by somebody who was killed, and not being written
-      const release = await waitForLock(join(output, '.lock'), signal)
+      const release = await waitForLock(join(output, '.lock'), signal, () =>
+        context.log(`another run publishes to ${output}: waiting for it`),
+      )
       try {
         const before = await readManifest(output)
         refuseOthers(output, before, config.pipeline_name)
@@ -56,11 +61,18 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
         // named by content: the same table again lands in the same place and changes nothing
         const names = columns.map(({ name }) => name)
         const source = carries ? (inputs['features']?.['table']?.digest ?? '') : ''
-        const content = { features: features?.digest ?? '', source, names, partitionBy, file_format, compression }
+        const content = {
+          ...{ features: features?.digest ?? '', source, names, partitionBy, file_format, compression },
+          // others write other bytes
+          ...{ version: VERSION, versions: resources.versions },
+        }
         const name = `data-${sha256Json(content).slice('sha256:'.length, 'sha256:'.length + 16)}`
         const there = await publishedPart(output, name, planRef?.digest ?? '', write_mode === 'append', resources.memo)
-        // by an attempt that was killed before it could say so
-        if (there !== undefined) return { manifest: await putJson(store, there) }
+        if (there !== undefined) {
+          // by an attempt that was killed before it could say so, and perhaps before the manifest's name was durable
+          await syncFolder(output)
+          return { manifest: await putJson(store, there) }
+        }
         const folder = await freeFolder(output, name)
         const fresh = join(output, `.writing-${folder}-${process.pid}`)
         await rm(fresh, { recursive: true, force: true })

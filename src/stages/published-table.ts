@@ -6,7 +6,7 @@ import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { MillraceError } from '../core/errors.js'
 import { canonicalJson } from '../core/json.js'
-import { clearTemporary, sha256File, syncFolder, writeFileAtomic } from '../core/files.js'
+import { clearTemporary, fileError, sha256File, syncFolder, writeFileAtomic } from '../core/files.js'
 import type { Memo } from '../core/memo.js'
 import type { Schema } from '../core/schema.js'
 import type { Written } from '../etl/engine.js'
@@ -30,9 +30,16 @@ export interface PublishedManifest {
   }[]
 }
 
-/** The manifest of `output`; undefined where there is none, 'damaged' where it cannot be read as one. */
+/**
+ * The manifest of `output`; undefined where there is none, 'damaged' where it cannot be read as one. Throws where the
+ * system does not give the file: what it names must not be taken for nobody's.
+ */
 export async function readManifest(output: string): Promise<PublishedManifest | 'damaged' | undefined> {
-  const text = await readFile(join(output, 'manifest.json'), 'utf8').catch(() => undefined)
+  const path = join(output, 'manifest.json')
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
+    throw fileError(error, 'read', path)
+  })
   if (text === undefined) return undefined
   try {
     const found = JSON.parse(text) as PublishedManifest
@@ -169,7 +176,7 @@ export async function clearOut(output: string, current: PublishedManifest | unde
 
 /**
  * True if `part` is what stands under `output`, or, for a table that is appended to, is in it, and all its files have
- * their digests; `memo` reads each file once for each state of it.
+ * their digests; `memo` reads each file once for each state of it. False too where one cannot be read.
  */
 export async function isPublished(
   output: string,
@@ -177,6 +184,15 @@ export async function isPublished(
   append: boolean,
   memo: Memo,
 ): Promise<boolean> {
+  try {
+    return await holdsPart(output, part, append, memo)
+  } catch (error) {
+    if (error instanceof MillraceError && error.code.startsWith('MR_FILE_')) return false
+    throw error
+  }
+}
+
+async function holdsPart(output: string, part: PublishedManifest, append: boolean, memo: Memo): Promise<boolean> {
   const found = await readManifest(output)
   if (found === undefined || found === 'damaged' || found.table !== part.table) return false
   const there = new Set(found.files.map((file) => canonicalJson(file)))

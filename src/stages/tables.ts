@@ -99,8 +99,11 @@ export function joined(schema: Schema, parts: readonly Files[], plain = false): 
 }
 
 export async function areThere(store: ArtifactStore, files: Files): Promise<boolean> {
-  const found = await Promise.all(files.map(({ ref }) => store.has(ref)))
-  return found.every((isThere) => isThere)
+  let all = true
+  await parallel(files, AT_ONCE, async ({ ref }) => {
+    if (!(await store.has(ref))) all = false
+  })
+  return all
 }
 
 /** For each of several things done side by side a progress; all together are told to `progress`. */

@@ -66,7 +66,7 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
         rules: results,
         ...(asked.unchecked.length === 0 ? {} : { unchecked: asked.unchecked }),
         ...(quarantine === undefined ? {} : { quarantine }),
-        columns: await profileTable(engine, await tableRelation(store, kept), table.schema, signal),
+        columns: await profileTable(engine, await tableRelation(store, kept), table.schema, signal, memo),
       }
       const report = await putJson(store, document)
       // seen on the run's page even if a rule stops the run below
