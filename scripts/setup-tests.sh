@@ -1,8 +1,18 @@
 #!/usr/bin/env bash
 # What the end-to-end tests need beside Node: a Chromium (Debian's, if none is there) and a Python with ONNX Runtime,
-# onnx and scikit-learn in .venv, with SeaweedFS as an object store. Does nothing where both are there already.
+# onnx and scikit-learn in .venv, with SeaweedFS as an object store; and, for the crash tests, strace and libfaketime.
+# Does nothing where all is there already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# Some crash tests are skipped where these are missing.
+missing=()
+for tool in strace faketime; do
+  command -v "$tool" >/dev/null || missing+=("$tool")
+done
+if [ "${#missing[@]}" -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null; } ||
+    echo "setup-tests: crash tests that need ${missing[*]} are skipped" >&2
+fi
 if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null && ! command -v google-chrome >/dev/null; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null

@@ -9,29 +9,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { hasStrace, operations } from './trace.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const hasStrace = spawnSync('strace', ['-V']).status === 0
-
-interface Operation {
-  readonly call: string
-  readonly text: string
-}
-
-/** Finished calls that did not fail, in the order in which they ended. */
-function operations(trace: string): Operation[] {
-  const begun = new Map<string, string>()
-  return trace.split('\n').flatMap((line) => {
-    const [, thread = '', rest = ''] = /^(\d+)\s+(.*)$/.exec(line) ?? []
-    if (rest.endsWith('<unfinished ...>')) {
-      begun.set(thread, rest.slice(0, -'<unfinished ...>'.length))
-      return []
-    }
-    const text = rest.replace(/^<\.\.\. \w+ resumed>/, () => begun.get(thread) ?? '')
-    const call = /^(\w+)\(/.exec(text)?.[1]
-    return call === undefined || / = -1 E/.test(text) ? [] : [{ call, text }]
-  })
-}
 
 /** Faults by name, and how many successes and artifacts were looked at. */
 function judge(trace: string, home: string): { faults: string[]; successes: number; artifacts: number } {
@@ -40,13 +20,11 @@ function judge(trace: string, home: string): { faults: string[]; successes: numb
   const artifacts = new Set<string>()
   const faults = new Set<string>()
   let successes = 0
-  for (const { call, text } of operations(trace)) {
-    const paths = [...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, path = '']) => resolve(path))
-    const [from = '', to = ''] = paths
+  for (const { call, text, paths, file } of operations(trace)) {
+    const [from = '', to = ''] = paths.map((path) => resolve(path))
     if (call === 'fsync' || call === 'fdatasync') {
-      const path = /<([^>]*)>/.exec(text)?.[1] ?? ''
-      synced.add(path)
-      for (const name of unnamed) if (dirname(name) === path) unnamed.delete(name)
+      synced.add(file)
+      for (const name of unnamed) if (dirname(name) === file) unnamed.delete(name)
     } else if (call === 'mkdir') unnamed.add(from)
     else if (call.startsWith('rename') && to.startsWith(join(home, 'artifacts', 'sha256'))) {
       if (!synced.has(from)) faults.add(`${to}: named before its bytes were synced`)

@@ -7,9 +7,12 @@ import { createHash } from 'node:crypto'
 import { cp, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { expect } from 'vitest'
+import { expect, inject } from 'vitest'
+import type { RunEvent } from '../../src/pipeline/events.js'
+import { openJournal } from '../../src/pipeline/journal.js'
 import type { PublishedManifest } from '../../src/stages/published-table.js'
 
 const MAIN = process.env['MILLRACE_MAIN'] ?? fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
@@ -79,18 +82,16 @@ export interface Around {
   readonly env?: Readonly<Record<string, string>>
 }
 
+type Started = ChildProcessByStdio<null, Readable, Readable>
+
 /** Starts `millrace ARGS --json`. */
-export function start(
-  args: readonly string[],
-  { under = [], env = {} }: Around = {},
-): ChildProcessByStdio<null, Readable, Readable> {
+export function start(args: readonly string[], { under = [], env = {} }: Around = {}): Started {
   const [command = '', ...rest] = [...under, process.execPath, MAIN, ...args, '--json']
   return spawn(command, rest, { env: { ...process.env, NO_COLOR: '1', ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
-/** Runs `millrace ARGS --json` to its end. A last line that a kill cut in two is no document. */
-export async function millrace(args: readonly string[], around: Around = {}): Promise<Ended> {
-  const child = start(args, around)
+/** What a process says from here to its end. A last line that a kill cut in two is no document. */
+export async function endOf(child: Started): Promise<Ended> {
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', (data: Buffer) => (stdout += data.toString()))
   child.stderr.on('data', (data: Buffer) => (stderr += data.toString()))
@@ -101,6 +102,20 @@ export async function millrace(args: readonly string[], around: Around = {}): Pr
     .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>)
   return { code, stdout, stderr, documents }
 }
+
+/** The first line of standard output that `pattern` is found in; an error where the process ends without one. */
+export function lineOf(child: Started, pattern: RegExp): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const lines = createInterface({ input: child.stdout })
+    lines.on('line', (line) => {
+      if (pattern.test(line)) resolve(line)
+    })
+    lines.once('close', () => reject(new Error(`it ended without a line like ${String(pattern)}`)))
+  })
+}
+
+/** Runs `millrace ARGS --json` to its end. */
+export const millrace = (args: readonly string[], around: Around = {}): Promise<Ended> => endOf(start(args, around))
 
 /** Exactly one error of one of `codes`, with its exit code, for people and for programs; no stack trace. Gives its message. */
 export function oneError(ended: Ended, codes: readonly string[], exit: number): string {
@@ -148,6 +163,52 @@ export async function treeOf(folder: string): Promise<Readonly<Record<string, st
 export async function leftovers(path: string): Promise<readonly string[]> {
   const names = await readdir(path, { recursive: true })
   return names.filter((name) => /\.tmp$|\.writing|\.partial$/.test(name))
+}
+
+/** All of `items` with `npm run chaos:full`; else `most` of them, evenly apart, from the one at `offset` on. */
+export function drawn<T>(items: readonly T[], most: number, offset = 0): readonly T[] {
+  if (inject('stride') === 1 || items.length <= most) return items
+  const places = Array.from({ length: most }, (_, i) => Math.floor((items.length * i) / most) + offset)
+  return places.map((place) => items[place % items.length] as T)
+}
+
+/** `work` for each item, two at a time. */
+export async function side<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const waiting = [...items]
+  const worker = async (): Promise<void> => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item)
+  }
+  await Promise.all([worker(), worker()])
+}
+
+/** What the journal holds of a run: nothing where it does not know it, or is not there. */
+export async function eventsOf(home: string, run: string): Promise<RunEvent[]> {
+  const journal = await openJournal(home, { orEmpty: true })
+  const events: RunEvent[] = []
+  try {
+    if ((await journal.runs()).some((known) => known.run === run))
+      for await (const event of journal.replay(run)) events.push(event)
+    return events
+  } finally {
+    await journal.close()
+  }
+}
+
+export type Told = Extract<RunEvent, { type: 'stage-succeeded' }>
+
+/** The successes among a journal's events, or among what a command said. */
+export const successes = (events: readonly unknown[]): Told[] =>
+  (events as readonly RunEvent[]).filter((event) => event.type === 'stage-succeeded')
+
+/** The stages that a command began to do: those that it found done are not among them. */
+export const begunStages = ({ documents }: Ended): readonly unknown[] =>
+  documents.filter(({ type }) => type === 'stage-started').map(({ stage }) => stage)
+
+/** A home that nobody works in, with nothing in it that a run should have taken away. */
+export async function expectAtRest(work: Project): Promise<void> {
+  expect((await leftovers(work.path)).filter((name) => name !== 'trace')).toEqual([])
+  expect(await readdir(join(work.home, 'artifacts', 'scratch'))).toEqual([])
+  expect(await readdir(work.home)).not.toContain('lock.json')
 }
 
 /** True where this process may mount a file system; says why not on standard error. */
