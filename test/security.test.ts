@@ -108,10 +108,18 @@ async function filesBelow(path: string): Promise<readonly string[]> {
 
 describe('what the environment gave', () => {
   const MARK = 'hunter2-7c41e9'
+  // each in a value of its own: a value that holds another is hidden by that one
+  const LAKE_MARK = 'brook-51d2e7'
+  const RULE_MARK = 'corr3ct-90ab4f'
+  const MARKS = [MARK, LAKE_MARK, RULE_MARK]
   const yaml = `pipeline_name: loans
 version: "1"
 label: bought
-data: {source_path: "\${MARKED_LAKE}/rows.csv", output_path: "\${MARKED_OUT}", s3: {region: "\${MARKED}"}}
+data:
+  source_path: "\${MARKED_LAKE}/rows.csv"
+  output_path: "\${MARKED_OUT}"
+  s3: {region: "\${MARKED}"}
+  validation_rules: {patterns: {bought: "\${MARKED_RULE}"}, severity: {patterns: warn}}
 training: {model_type: logistic_regression, max_epochs: 2}
 retry: {max_retries: 1, initial_delay: 0.01}
 evaluation: {bootstrap: 50}
@@ -121,29 +129,36 @@ monitoring: {dashboard_url: "https://user:\${MARKED}@host/?key=\${MARKED}"}
 deploy: {token: "\${MARKED}", hosts: [one, "\${MARKED}"]}
 tuning: {storage: "postgres://\${MARKED}@host"}
 `
-  const rows = Array.from({ length: 200 }, (_, i) => `${i},${(i * 37) % 101},${(i * 37) % 101 > 50 === i % 5 > 0 ? 'yes' : 'no'}`)
+  const rows = Array.from(
+    { length: 200 },
+    (_, i) => `${i},${(i * 37) % 101},${(i * 37) % 101 > 50 === i % 5 > 0 ? 'yes' : 'no'}`,
+  )
   let file: string
   let home: string
   let lake: string
   beforeAll(async () => {
     file = join(folder, 'marked.yaml')
     home = join(folder, 'marked-home')
-    lake = join(folder, `lake-${MARK}`)
+    lake = join(folder, LAKE_MARK)
     await writeFile(file, yaml)
     vi.stubEnv('MARKED', MARK)
-    vi.stubEnv('MARKED_LAKE', lake)
+    // a path is stored as it is found: without the ./
+    vi.stubEnv('MARKED_LAKE', `./${LAKE_MARK}`)
+    vi.stubEnv('MARKED_RULE', `^(yes|${RULE_MARK}\\.)$`)
     vi.stubEnv('MARKED_OUT', join(folder, `out-${MARK}`))
   })
   afterAll(() => vi.unstubAllEnvs())
 
-  /** Nothing that was written anywhere holds the mark. */
+  /** Nothing that was written anywhere holds a mark. */
   async function expectNoMark(written: string): Promise<void> {
-    expect(written).not.toContain(MARK)
+    for (const mark of MARKS) expect(written).not.toContain(mark)
     for (const path of [
       ...(await filesBelow(home)),
       ...(await filesBelow(join(folder, `out-${MARK}`)).catch(() => [])),
-    ])
-      expect((await readFile(path)).includes(MARK), path).toBe(false)
+    ]) {
+      const bytes = await readFile(path)
+      for (const mark of MARKS) expect(bytes.includes(mark), `${mark} in ${path}`).toBe(false)
+    }
   }
 
   test('is neither stored nor shown, where a stage fails over it and where all goes well', async () => {
@@ -186,11 +201,11 @@ tuning: {storage: "postgres://\${MARKED}@host"}
   })
 
   test('must be there again for a run to go on', async () => {
-    vi.stubEnv('MARKED_LAKE', join(folder, `gone-${MARK}`))
+    vi.stubEnv('MARKED_LAKE', `../gone-${LAKE_MARK}`)
     expect((await command('run', file, '--home', home)).code).not.toBe(0)
     vi.stubEnv('MARKED', undefined)
     const { code, written } = await command('resume', '--home', home)
     expect([code, written]).toEqual([2, expect.stringContaining('the environment variable MARKED is not set')])
-    expect(written).not.toContain(MARK)
+    for (const mark of MARKS) expect(written).not.toContain(mark)
   })
 })

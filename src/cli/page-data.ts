@@ -11,6 +11,7 @@ import type {
   WindowDocument,
 } from '../core/documents.js'
 import type { PipelineConfig } from '../config/config.js'
+import { redact } from '../config/environment.js'
 import { toYaml } from '../config/load.js'
 import type { RunPageData } from '../dashboard/run-page-data.js'
 import type { RunState } from '../pipeline/state.js'
@@ -24,7 +25,8 @@ export async function gatherRunPage(
   state: RunState,
   machineNotes: readonly string[],
 ): Promise<RunPageData> {
-  const config = state.config as PipelineConfig
+  const config = redact(state.config as PipelineConfig, state.secrets ?? [])
+  const isSourceSecret = state.secrets?.some((path) => path.join('.') === 'data.source_path') === true
   const refOf = (stage: string, output: string): ArtifactRef | undefined => {
     const found = state.stages.find(({ name }) => name === stage)
     return found?.value?.[output] ?? found?.attachments?.[output]
@@ -48,7 +50,7 @@ export async function gatherRunPage(
     training: await read<TrainingDocument>('train', 'report'),
     evaluation,
     registration,
-    source: source?.files.length === 1 ? source.files[0]?.path : source && config.data.source_path,
+    source: source?.files.length === 1 && !isSourceSecret ? source.files[0]?.path : source && config.data.source_path,
     sourceNotes: source?.notes,
     sampleRow: await read<Readonly<Record<string, string | number | boolean | null>>>('evaluate', 'sample'),
     error:

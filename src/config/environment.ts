@@ -4,6 +4,8 @@
  *
  * `pipeline_name` and `version` are exempt: they are the name of what is made, and are asked for by it.
  */
+import { posix } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { MillraceError, type Position } from '../core/errors.js'
 import type { PipelineConfig } from './config.js'
 import { substitute, type Substituted, type Tree } from './source.js'
@@ -32,17 +34,21 @@ export function environmentValues(tree: Tree): readonly EnvironmentValue[] {
   return [...scalarsOf(tree)].map(([path, { environment, at }]) => ({ path, isPlain: environment.isPlain, at }))
 }
 
-/** Finds in texts what the environment gave in any of `trees`: as it is, and as JSON, SQL and addresses write it. */
+/**
+ * Finds in texts what the environment gave in any of `trees`: as it is, as it stands in a path, and as JSON, SQL and
+ * addresses write both.
+ */
 export function hider(trees: readonly Tree[]): Hide {
   const names = new Map<string, string>()
   for (const tree of trees)
     for (const [, { environment }] of scalarsOf(tree))
-      for (const { name, value } of environment.variables) {
-        if (value.length < SHORTEST) continue
-        const asJson = JSON.stringify(value).slice(1, -1)
-        for (const form of [value, asJson, value.replaceAll("'", "''"), value.replaceAll('"', '""'), inAddress(value)])
-          names.set(form, `\${${name}}`)
-      }
+      for (const { name, value } of environment.variables)
+        for (const text of [value, inPath(value)]) {
+          if (text.length < SHORTEST) continue
+          const asJson = JSON.stringify(text).slice(1, -1)
+          for (const form of [text, asJson, text.replaceAll("'", "''"), text.replaceAll('"', '""'), inAddress(text)])
+            names.set(form, `\${${name}}`)
+        }
   if (names.size === 0) return (text) => text
   // the longest first: one value may be a part of another
   const forms = [...names.keys()].sort((a, b) => b.length - a.length)
@@ -54,6 +60,13 @@ export function hider(trees: readonly Tree[]): Hide {
 export function asWritten(config: PipelineConfig, tree: Tree): unknown {
   const copy: unknown = structuredClone(config)
   for (const [path, { environment }] of scalarsOf(tree)) put(copy, path, environment.written)
+  return copy
+}
+
+/** A copy for people to see with `***` at `paths`; those that the configuration does not have are passed over. */
+export function redact<Config>(config: Config, paths: readonly Path[]): Config {
+  const copy = structuredClone(config)
+  for (const path of paths) put(copy, path, '***')
   return copy
 }
 
@@ -82,7 +95,9 @@ export function treeOf(
     if (found === undefined || typeof value !== 'string')
       return { kind: 'scalar', at: nowhere, value, source: String(value) }
     const { at, isPlain } = found
-    return substitute(value, { at, isPlain, env, fault: (fault) => faults.push(fault) })
+    const scalar = substitute(value, { at, isPlain, env, fault: (fault) => faults.push(fault) })
+    // where `${NAME:-default}` takes the default too: `asWritten` gives back what was recorded
+    return { ...scalar, environment: scalar.environment ?? { written: value, isPlain, variables: [] } }
   }
   return { tree: read(recorded, []), faults }
 }
@@ -129,6 +144,17 @@ function put(config: unknown, path: Path, value: unknown): void {
 
 function isNode(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
+}
+
+/** As in a path that was put together from it: no address, no `.` and `..`, no slash at the end. */
+function inPath(value: string): string {
+  let path = value
+  try {
+    if (/^file:/i.test(value)) path = fileURLToPath(value)
+  } catch {
+    // what is no valid address is the name of no file
+  }
+  return posix.normalize(path).replace(/^(?:\.\.\/)+|\/+$/g, '')
 }
 
 /** As in an address. Text that is no valid UTF-16 has no such form. */

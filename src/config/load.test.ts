@@ -118,6 +118,27 @@ deploy:
     expect(reloadConfig({ ...(recorded as object), no_more: 1 }, environment, env).config).toBeUndefined()
   })
 
+  it('may be left to the default by whoever goes on with a run', () => {
+    const { config, recorded, environment } = load(text, [], { ...env, EMPTY: 'filled' })
+    expect(environment.map(({ path }) => path)).toContainEqual(['deploy', 'fallback'])
+    for (const unset of ['', undefined]) {
+      const again = reloadConfig(recorded, environment, { ...env, HOST: unset, EMPTY: unset })
+      const deploy = { ...(config.deploy as object), fallback: 'nothing secret' }
+      expect(again.config?.deploy).toMatchObject({
+        ...deploy,
+        'a.b': ['plain', 'postgres://u:s3cret@local/x', 's3cret'],
+      })
+      expect(again.recorded).toEqual(recorded)
+    }
+  })
+
+  it('are at fault where they do not go with a literal of the recorded configuration', () => {
+    const retry = 'retry:\n  initial_delay: 5\n  max_delay: ${MAX}\n'
+    const { recorded, environment } = load(MINIMAL + retry, [], { MAX: '60' })
+    const error = failure(() => reloadConfig(recorded, environment, { MAX: '1' }))
+    expect(error.message).toBe('retry.initial_delay 5 must not be above retry.max_delay 1')
+  })
+
   it('are hidden in texts, in the forms that texts have them in; short ones and the names of models are not', () => {
     const secret = `pa"ss'wo rd/\\`
     const { hide } = loadConfig(file('p.yaml', `${MINIMAL}deploy: {a: "\${A}", b: "\${B}", c: "\${C}"}\n`), {
@@ -131,6 +152,18 @@ deploy:
     expect(hide(`https://x/${encodeURIComponent(secret)}?q=1`)).toBe('https://x/${A}?q=1')
     expect(hide(`${secret}-longer`)).toBe('${C}')
     expect(hide('short words of my_model')).toBe('short words of my_model')
+  })
+
+  it('are hidden in paths that were put together from them', () => {
+    const hidden = (value: string, text: string) =>
+      load(`${MINIMAL}deploy: {a: "\${LAKE}/rows.csv"}\n`, [], { LAKE: value }).hide(text)
+    expect(hidden('./lake-token', 'no lake-token/rows.csv')).toBe('no ${LAKE}/rows.csv')
+    expect(hidden('../lake-token/', '/srv/lake-token')).toBe('/srv/${LAKE}')
+    expect(hidden('/srv/./x/../lake-token', 'no /srv/lake-token/rows.csv')).toBe('no ${LAKE}/rows.csv')
+    expect(hidden('file:///srv/lake%20token', 'no /srv/lake token/rows.csv')).toBe('no ${LAKE}/rows.csv')
+    expect(hidden('file://%/lake-token', 'no file://%/lake-token')).toBe('no ${LAKE}')
+    // what is left may be too short to look for
+    expect(hidden('../../a', 'a table')).toBe('a table')
   })
 
   it('are hidden in faults, before these are cut to a length', () => {

@@ -72,9 +72,9 @@ export function reloadConfig(
   const { tree, faults } = treeOf(recorded, values, env)
   const hide = hider([tree])
   const result = validate(tree, hide)
-  const positions = values.map(({ at }) => JSON.stringify(at))
-  const ofValues = result.faults.filter(({ at }) => positions.includes(JSON.stringify(at)))
-  const all = faults.length > 0 ? faults : ofValues
+  // what was recorded was right: it is wrong with other values, or to another version
+  const ofValues = values.length > 0 && !result.hasUnknownKeys
+  const all = faults.length > 0 ? faults : ofValues ? result.faults : []
   if (all.length > 0) throw hideError(together(all), hide)
   const { config } = result
   const isWhole = config !== undefined && canonicalJson(asWritten(config, tree)) === canonicalJson(recorded)

@@ -36,6 +36,7 @@ export interface Validated {
   readonly places: Places
   /** Each with its place. */
   readonly faults: readonly MillraceError[]
+  readonly hasUnknownKeys: boolean
 }
 
 /**
@@ -61,7 +62,12 @@ export function validate(tree: Tree, hide: (text: string) => string = (text) => 
       .find((found) => found !== undefined)
     faults.push(invalid(fault.message, at ?? places.key([]), fault.hint))
   }
-  return { config: result.success && faults.length === 0 ? result.data : undefined, places, faults }
+  return {
+    config: result.success && faults.length === 0 ? result.data : undefined,
+    places,
+    faults,
+    hasUnknownKeys: issues.some(({ code }) => code === 'unrecognized_keys'),
+  }
 }
 
 /** The tree as JavaScript values; names are taken as they stand, and a section with nothing in it is an empty one. */

@@ -38,6 +38,8 @@ export interface RunStarted extends Base {
   readonly folder?: string
   /** Values that the configuration does not hold, but what the file wrote for them. */
   readonly environment?: readonly EnvironmentValue[]
+  /** In journals from before `environment`: places of what the environment gave, which `config` holds plain there. */
+  readonly secrets?: readonly (readonly (string | number)[])[]
   readonly force: boolean | readonly string[]
   readonly stages: readonly { readonly name: string; readonly version: number; readonly after: readonly string[] }[]
 }

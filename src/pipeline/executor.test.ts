@@ -285,6 +285,36 @@ describe('a home that is only looked at', () => {
   })
 })
 
+test('a run that took values from the environment goes on with these values or not at all', async () => {
+  let isReady = false
+  const stages: readonly StageKind<{ readonly token: string }>[] = [
+    {
+      name: 'call',
+      version: 1,
+      after: [],
+      async run({ config, store }) {
+        if (!isReady) throw new MillraceError('MR_CONFIG_INVALID', 'not ready')
+        return { token: await store.put(config.token, 'text/plain') }
+      },
+    },
+  ]
+  const at = { file: 'p.yaml', line: 1, column: 1 }
+  const secrets = {
+    recorded: { token: '${TOKEN}' },
+    environment: [{ path: ['token'], isPlain: false, at }],
+    hide: (text: string) => text,
+  }
+  const config = { token: 'hunter2' }
+  const { run: name } = await executor.execute({ name: 'p', stages, config, seed: 1, secrets })
+  isReady = true
+  const before = await eventsOf(name)
+  for (const given of [{}, { secrets }, { config }])
+    await expect(executor.resume(name, { stages, ...given })).rejects.toMatchObject({ code: 'MR_RUN_INVALID' })
+  expect(await eventsOf(name)).toEqual(before)
+  const token = (await executor.resume(name, { stages, config, secrets })).stages[0]?.value?.['token']
+  expect(token && Buffer.from(await home.store.get(token)).toString()).toBe('hunter2')
+})
+
 describe('outputs of the stage before', () => {
   const two = (report: string, reads: 'table' | 'report'): readonly StageKind<Config>[] => [
     {

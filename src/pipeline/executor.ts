@@ -128,11 +128,20 @@ export class PipelineExecutor {
   /**
    * Goes on with a run that was killed, cancelled or failed, under its own name; what it has done already is not done
    * again. MR_RUN_UNKNOWN.
-   * @param options.config default: as recorded; with secrets it must be given
+   * @param options.config default: as recorded. A run that took values from the environment needs it, and `secrets`:
+   * without them MR_RUN_INVALID, before anything is recorded
    */
   async resume<Config>(run: string, options: Common<Config> & { readonly config?: Config }): Promise<RunState> {
     const order = checkGraph(options.stages)
     const state = await foldRun(this.#journal.replay(run))
+    if (state?.environment !== undefined && (options.config === undefined || options.secrets === undefined))
+      throw new MillraceError(
+        'MR_RUN_INVALID',
+        `run ${run} took values from the environment, and has not recorded them`,
+        {
+          hint: `millrace resume ${run} takes them from there again; PipelineExecutor.resume needs config and secrets`,
+        },
+      )
     const event: RunEvent = {
       type: 'run-resumed',
       run,

@@ -49,6 +49,8 @@ export interface RunState {
   readonly folder?: string
   /** Values that `config` does not hold, but what the file wrote for them. */
   readonly environment?: readonly EnvironmentValue[]
+  /** Places in `config` whose values are not for people's eyes. */
+  readonly secrets?: readonly (readonly (string | number)[])[]
   readonly force: boolean | readonly string[]
   /** In topological order. */
   readonly stages: readonly StageResult[]
@@ -215,6 +217,7 @@ function start(event: RunStarted): RunState {
     argv: event.argv,
     ...(event.folder === undefined ? {} : { folder: event.folder }),
     ...(event.environment === undefined ? {} : { environment: event.environment }),
+    ...(event.secrets === undefined ? {} : { secrets: event.secrets }),
     force: event.force,
     stages: event.stages.map(({ name, after }) => fresh(name, after)),
     logs: [],
