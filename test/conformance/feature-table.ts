@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import * as ort from 'onnxruntime-node'
 import { GraphBuilder } from '../../src/core/onnx/graph.js'
-import type { ColumnType } from '../../src/core/schema.js'
+import { type ColumnType, DUCKDB_TYPES } from '../../src/core/schema.js'
 import type { Vector } from '../../src/core/table.js'
 import type { Engine } from '../../src/etl/engine.js'
 import { openDuckDb } from '../../src/etl/duckdb/engine.js'
@@ -20,15 +20,6 @@ export interface Column {
   readonly name: string
   readonly type: ColumnType
   readonly values: readonly Cell[]
-}
-
-const SQL: Readonly<Record<ColumnType, string>> = {
-  number: 'DOUBLE',
-  integer: 'BIGINT',
-  boolean: 'BOOLEAN',
-  text: 'VARCHAR',
-  timestamp: 'TIMESTAMP',
-  date: 'DATE',
 }
 
 export class FeatureTables implements AsyncDisposable {
@@ -129,8 +120,9 @@ function encoded(cell: Cell | undefined): string {
 }
 
 function decoded(type: ColumnType, column: string): string {
-  if (type === 'timestamp' || type === 'date') return `CAST(make_timestamp(CAST(${column} AS BIGINT)) AS ${SQL[type]})`
-  return `CAST(${column} AS ${SQL[type]})`
+  if (type === 'timestamp' || type === 'date')
+    return `CAST(make_timestamp(CAST(${column} AS BIGINT)) AS ${DUCKDB_TYPES[type]})`
+  return `CAST(${column} AS ${DUCKDB_TYPES[type]})`
 }
 
 function tensor(vector: Vector): ort.Tensor {
