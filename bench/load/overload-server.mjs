@@ -1,7 +1,7 @@
 /**
  * The server of bench/overload.ts, compiled as it is shipped: from the sources every swap would start a thread that
  * compiles first, on the core that is measured. Moves the registry's alias every ten seconds while it is told to: a swap
- * loads a model for two threads, which costs the core almost half a second.
+ * loads a model for two threads, which costs the core 120 ms.
  *
  *   node overload-server.mjs FOLDER    (with registry.db and artifacts/, versions 1 and 2 of the model `loan`)
  */
