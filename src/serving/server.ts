@@ -144,7 +144,7 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
       return
     }
     const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() ?? ''
-    if (request.method === 'POST' && !MAY_BE_JSON.test(type)) {
+    if ((request.method === 'POST' || request.method === 'PUT') && !MAY_BE_JSON.test(type)) {
       const what = `a body of type ${JSON.stringify(type)} is not read; send rows as application/json`
       reply.code(415).send({ error: `${what}, e.g. {"dataframe_records": [{"column": 1}]}` })
       return
