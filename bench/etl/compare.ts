@@ -1,6 +1,7 @@
 /** Are two contenders' results the same? Every row of the features, the quarantine, and what was fitted. */
 import { DuckDBInstance } from '@duckdb/node-api'
 import type { ColumnProfile } from '../../src/core/documents.js'
+import { canonicalJson } from '../../src/core/json.js'
 import { NUMBERS, TEXTS } from './job.js'
 
 export interface Facts {
@@ -73,7 +74,7 @@ function sameFigures(name: string, column: string, ours: Facts['profile'], their
     const isSame =
       typeof value === 'number' && typeof mine === 'number'
         ? Math.abs(value - mine) <= MOST_DIFFERENCE * Math.max(Math.abs(mine), Number.MIN_VALUE)
-        : JSON.stringify(value) === JSON.stringify(mine)
+        : canonicalJson(value) === canonicalJson(mine)
     if (!isSame && what in own) throw new Error(`${name}: ${what} of ${column}: ${JSON.stringify([value, mine])}`)
   }
 }
