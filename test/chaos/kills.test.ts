@@ -18,6 +18,7 @@ import {
   millrace,
   modelOf,
   people,
+  prepared,
   type Project,
   project,
   side,
@@ -45,7 +46,9 @@ const KINDS: readonly Kind[] = [
 ]
 
 /** Kills of a kind where not all are asked for. */
-const KILLS = 3
+const KILLS = 2
+/** Points in a full run at which it is killed and, resumed, once more. */
+const TWICE_IN_FULL = 24
 /** At which rename of the resumed run it is killed once more. */
 const AGAIN = [2, 1, 6, 13] as const
 const ONE_THREAD = { UV_THREADPOOL_SIZE: '1' }
@@ -59,14 +62,13 @@ let traced: Project
 
 beforeAll(async () => {
   if (!hasStrace) return
-  template = await project()
+  template = await project(prepared().work)
   const yaml = await readFile(template.file, 'utf8')
   await writeFile(template.file, yaml.replace('output_path: output', 'output_path: output, write_mode: append'))
-  modelOf(await millrace(['run', template.file]))
   await writeFile(join(template.path, 'people.csv'), people(11))
   traced = await project(template)
   const [log, calls] = [join(traced.path, 'trace'), KINDS.map(({ call }) => call).join()]
-  const under = ['strace', '-f', '-y', '-qq', '-o', log, '-e', `trace=${calls}`]
+  const under = ['strace', '-f', '--seccomp-bpf', '-y', '-qq', '-o', log, '-e', `trace=${calls}`]
   const model = modelOf(await millrace(['run', traced.file], { under, env: ONE_THREAD }))
   trace = await readFile(log, 'utf8')
   expected = { model, output: await treeOf(traced.output) }
@@ -156,7 +158,9 @@ describe.skipIf(!hasStrace)('a run that is killed, and resumed', () => {
 
   test('at a rename, and once more while it is resumed', async () => {
     let killed = 0
-    const pairs = drawn(pointsOf(RENAMES), KILLS, 5).map((point, i) => [point, AGAIN[i % 4] ?? 1] as const)
+    const pairs = drawn(pointsOf(RENAMES), KILLS, 5, TWICE_IN_FULL).map(
+      (point, i) => [point, AGAIN[i % 4] ?? 1] as const,
+    )
     await side(pairs, async ([point, again]) => {
       await using work = await project(template)
       const first = await afterKill(work, await millrace(['run', work.file], killing(work, RENAMES, point)))
