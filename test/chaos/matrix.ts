@@ -19,7 +19,7 @@ export const chaos = (stride: number) =>
       pool: 'forks',
       // two files at a time even on two cores: half of the time is spent waiting for disks
       maxWorkers: Math.max(2, availableParallelism() >> 1),
-      testTimeout: 600_000,
+      testTimeout: stride === 1 ? 3_600_000 : 600_000,
       hookTimeout: 60_000,
       provide: { stride },
     },
