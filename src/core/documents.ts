@@ -6,11 +6,24 @@ import type { ArtifactRef } from './artifacts.js'
 import type { Costs } from './metrics.js'
 import type { Schema, Task } from './schema.js'
 
-/** A table on disk: Parquet files in order, each with its digest. */
+/** A file of a table. Rows are numbered over all files, whether they are rows of the table or not. */
+export interface TableFile {
+  readonly ref: ArtifactRef
+  /** That the file holds. */
+  readonly rows: number
+  /**
+   * Its rows that are none of the table's, where there are such: a deletion vector as in Delta Lake and Iceberg, one bit for
+   * each row that the file holds, 1 where it is left out, the first in the highest bit of the first byte.
+   */
+  readonly deleted?: ArtifactRef
+}
+
+/** A table on disk: Parquet files in order, each with its digest. Several tables may share files. */
 export interface TableDocument {
   readonly schema: Schema
+  /** Of the table: those that are left out are not among them. */
   readonly rows: number
-  readonly files: readonly { readonly ref: ArtifactRef; readonly rows: number }[]
+  readonly files: readonly TableFile[]
   /** What is missing is NULL in the files, never NaN or ''; not said of a source's own files. */
   readonly plain?: true
 }

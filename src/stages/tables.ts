@@ -8,7 +8,7 @@ import { parallel } from '../core/parallel.js'
 import type { Schema } from '../core/schema.js'
 import type { Engine, Progress } from '../etl/engine.js'
 import { partsOf } from '../etl/parts.js'
-import { type Relation, scan } from '../etl/relation.js'
+import { type DeletedRows, type Relation, scan, type Source } from '../etl/relation.js'
 import type { StageContext } from '../pipeline/stage.js'
 import { getJson, PARQUET_TYPE } from './run-resources.js'
 
@@ -21,7 +21,13 @@ const AT_ONCE = 4
 /** A relation over the table's files in order, with the row's position as `__row`. */
 export async function tableRelation(store: ArtifactStore, table: TableDocument): Promise<Relation> {
   const found = new Map<string, string>()
-  await parallel(table.files, AT_ONCE, async ({ ref }) => void found.set(ref.digest, await store.path(ref)))
+  const bits = new Map<string, DeletedRows>()
+  await parallel(table.files, AT_ONCE, async ({ ref, deleted }) => {
+    found.set(ref.digest, await store.path(ref))
+    if (deleted === undefined) return
+    const { digest } = deleted
+    bits.set(digest, { digest, base64: Buffer.from(await store.get(deleted)).toString('base64') })
+  })
   // files of equal content are one artifact; rows are told apart by their files' paths
   const times = new Map<string, number>()
   const paths = table.files.map(({ ref: { digest } }) => {
@@ -30,11 +36,25 @@ export async function tableRelation(store: ArtifactStore, table: TableDocument):
     return `${dirname(path)}/${'./'.repeat(times.get(digest) ?? 0)}${basename(path)}`
   })
   const digests = Object.fromEntries(paths.map((path, i) => [path, table.files[i]?.ref.digest ?? '']))
-  let rows = 0
-  const rowsBefore = table.files.map((file) => (rows += file.rows) - file.rows)
+  const deleted = paths.flatMap((path, i) => {
+    const rows = bits.get(table.files[i]?.deleted?.digest ?? '')
+    return rows === undefined ? [] : [[path, rows] as const]
+  })
   const own = table.schema.some(({ name }) => name === ROW)
-  const source = { format: 'parquet', paths, digests, ...(table.plain === true ? { plain: table.plain } : {}) } as const
-  return scan(source, table.schema, { rowsBefore, ...(own ? {} : { rowNumber: ROW }) })
+  const source: Source = {
+    format: 'parquet',
+    paths,
+    digests,
+    ...(deleted.length === 0 ? {} : { deleted: Object.fromEntries(deleted) }),
+    ...(table.plain === true ? { plain: table.plain } : {}),
+  }
+  return scan(source, table.schema, { rowsBefore: rowsBefore(table), ...(own ? {} : { rowNumber: ROW }) })
+}
+
+/** For each file the number of its first row. */
+export function rowsBefore({ files }: Pick<TableDocument, 'files'>): readonly number[] {
+  let rows = 0
+  return files.map((file) => (rows += file.rows) - file.rows)
 }
 
 export interface WriteOptions {
@@ -100,8 +120,8 @@ export function joined(schema: Schema, parts: readonly Files[], plain = false): 
 
 export async function areThere(store: ArtifactStore, files: Files): Promise<boolean> {
   let all = true
-  await parallel(files, AT_ONCE, async ({ ref }) => {
-    if (!(await store.has(ref))) all = false
+  await parallel(files, AT_ONCE, async ({ ref, deleted }) => {
+    if (!(await store.has(ref)) || (deleted !== undefined && !(await store.has(deleted)))) all = false
   })
   return all
 }

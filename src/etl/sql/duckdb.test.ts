@@ -76,6 +76,22 @@ const RELATIONS: Readonly<Record<string, Relation>> = {
     }),
     rowsBefore: [0, 1000],
   },
+  'scan-parquet-deleted': scan(
+    {
+      format: 'parquet',
+      paths: ['a.parquet', 'b.parquet', "c'.parquet"],
+      deleted: {
+        'b.parquet': { base64: 'gAE=', digest: 'b' },
+        "c'.parquet": { base64: '/w==', digest: 'c' },
+      },
+    },
+    SCHEMA,
+  ),
+  'scan-parquet-deleted-one': scan(
+    { format: 'parquet', paths: ['b.parquet'], deleted: { 'b.parquet': { base64: 'gAE=', digest: 'b' } } },
+    SCHEMA,
+    { rowNumber: 'row', rowsBefore: [1000] },
+  ),
   'scan-parquet-hive': scan(
     {
       format: 'parquet',

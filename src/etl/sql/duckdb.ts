@@ -168,12 +168,14 @@ function scanSql(relation: Relation & { kind: 'scan' }): string {
     return `  ${source.plain === true ? `CAST(${column} AS ${TYPES[type]})` : readValue(column, type, isText)} AS ${column}`
   })
   if (rowNumber !== undefined) typed.push(`  ${rowPosition(relation)} AS ${identifier(rowNumber)}`)
-  return `SELECT\n${typed.join(',\n')}\nFROM ${reader(
+  const from = reader(
     source,
     fields.map(({ name }) => name),
     needsPath(relation),
     new Map(fields.map(({ name, type }) => [name, type])),
-  )}`
+  )
+  const isThere = notDeleted(source)
+  return `SELECT\n${typed.join(',\n')}\nFROM ${from}${isThere === undefined ? '' : `\nWHERE ${isThere}`}`
 }
 
 /** The column of a row's file. Not DuckDB's own `filename`: a file's column of that name would hide it. */
@@ -311,9 +313,26 @@ function readStored(name: string, stored: string, type: ColumnType): string {
   return readValue(isOther ? `CAST(${identifier(name)} AS VARCHAR)` : identifier(name), type, false)
 }
 
-/** True if a row's position is that in its file, after the rows of the files before. */
+/** True if a row's position is that in its file, after the rows of the files before, or tells whether it is left out. */
 function needsPath({ source, rowNumber, rowsBefore }: Relation & { kind: 'scan' }): boolean {
-  return source.format === 'parquet' && rowNumber !== undefined && source.paths.length > 1 && rowsBefore !== undefined
+  const isPlaced = rowNumber !== undefined && rowsBefore !== undefined
+  return source.format === 'parquet' && source.paths.length > 1 && (isPlaced || lacksRows(source))
+}
+
+const lacksRows = ({ paths, deleted = {} }: Source): boolean => paths.some((path) => deleted[path] !== undefined)
+
+/** True for the rows that are not left out, by their place in their file; undefined where all are there. */
+function notDeleted({ paths, deleted = {} }: Source): string | undefined {
+  const branches = paths.flatMap((path) => {
+    const rows = deleted[path]
+    if (rows === undefined) return []
+    // a constant: DuckDB decodes it once, and looks at one bit for each row
+    const bits = `CAST(from_base64(${textLiteral(rows.base64)}) AS BIT)`
+    return [{ path, isThere: `get_bit(${bits}, CAST(file_row_number AS INTEGER)) = 0` }]
+  })
+  const [first] = branches
+  if (first === undefined || paths.length === 1) return first?.isThere
+  return `CASE ${PATH} ${branches.map(({ path, isThere }) => `WHEN ${textLiteral(path)} THEN ${isThere}`).join(' ')} ELSE TRUE END`
 }
 
 /** 0-based position in the whole source. */
