@@ -78,6 +78,7 @@ describe('a journal that ends', () => {
         expect(resumed.stderr.includes('its end was torn or damaged'), resumed.stderr).toBe(cut > from)
         expect(await treeOf(work.output)).toEqual(output)
         for (const stage of kept) expect(begunStages(resumed)).not.toContain(stage)
+        expect((await eventsOf(work.home, run)).at(-1)).toMatchObject({ type: 'run-finished', status: 'success' })
         if (name === 'the last record') expect(begunStages(resumed)).toEqual([])
         await expectAtRest(work)
         tried++
