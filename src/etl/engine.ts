@@ -25,17 +25,27 @@ export interface Target {
   readonly folder: string
   readonly format: 'parquet' | 'csv' | 'json'
   readonly compression?: 'snappy' | 'zstd' | 'gzip' | 'none'
-  /** Parquet with zstd: a few percent larger for a third less work, for tables that only Millrace reads. */
+  /** Parquet: a few percent larger for a third less work, for tables that are written by the way. */
   readonly quick?: boolean
   /** Writes one folder `column=value` per value, rows in the relation's order in each. */
   readonly partitionBy?: readonly string[]
 }
+  /** Parquet: `perhapsInfinite` of the files is told. */
+  readonly tellInfinite?: boolean
 
 /** What `write` left: files relative to the target's folder, in a stable order. */
 export interface Written {
   readonly schema: Schema
   readonly rows: number
-  readonly files: readonly { readonly path: string; readonly rows: number; readonly bytes: number }[]
+  readonly files: readonly {
+    readonly path: string
+    readonly rows: number
+    readonly bytes: number
+    /** Of a partitioned table: the values of `partitionBy`, as text. */
+    readonly partition?: readonly (string | null)[]
+    /** Columns of numbers that may hold a NaN or an infinity, by the file's own statistics; absent for none. */
+    readonly perhapsInfinite?: readonly string[]
+  }[]
 }
 
 /** Exact facts about the values of one expression over the rows of a relation; missing values left out. */
