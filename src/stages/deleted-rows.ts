@@ -22,10 +22,8 @@ const AT_ONCE = 4
  */
 export function canLeaveOut(table: TableDocument, rows: number): boolean {
   const isPlaced = table.files.every(({ deleted }) => deleted === undefined)
-  // a column of this name hides the place of a row in its file
-  const isHidden = table.schema.some(({ name }) => [ROW, 'file_row_number'].includes(name.toLowerCase()))
   const held = table.files.reduce((sum, file) => sum + file.rows, 0)
-  return isPlaced && !isHidden && held <= MOST_ROWS && rows <= held * MOST_DELETED
+  return isPlaced && held <= MOST_ROWS && rows <= held * MOST_DELETED
 }
 
 /** The table without the rows whose numbers `removed` holds in its column `__row`; equal rows give equal documents. */

@@ -12,8 +12,10 @@ import { type DeletedRows, type Relation, scan, type Source } from '../etl/relat
 import type { StageContext } from '../pipeline/stage.js'
 import { getJson, PARQUET_TYPE } from './run-resources.js'
 
-/** Name of the row's position in the extracted table; no source column may be called so. */
+/** Name of the row's position in the extracted table. */
 export const ROW = '__row'
+/** Names that no source column may have, case ignored: the second would hide DuckDB's own, the place of a row in its file. */
+export const RESERVED: readonly string[] = [ROW, 'file_row_number']
 
 /** Files written or read at a time. */
 const AT_ONCE = 4
