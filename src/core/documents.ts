@@ -70,15 +70,17 @@ export interface ColumnProfile {
   readonly name: string
   readonly type: Schema[number]['type']
   readonly missing: number
-  /** Not counted for numbers with fractions and times of day. */
+  /** Not counted for numbers with fractions and times of day, nor for other numbers and dates where a file has over 1,000. */
   readonly distinct?: number
   /** Numbers and times (microseconds): over the rows that are not missing. */
   readonly min?: number
   readonly max?: number
   readonly mean?: number
   readonly stddev?: number
-  /** 20 equal bins from min to max: counts. Numbers and times. */
+  /** Numbers and times: counts of bins, at most 32, the first with the least value and the last with the largest. */
   readonly histogram?: readonly number[]
+  /** Of the histogram: where the first begins, and how wide each is: a power of two, or of days. */
+  readonly bins?: { readonly low: number; readonly width: number }
   /** Text and booleans: the most frequent values, at most 20. */
   readonly top?: readonly { readonly value: string; readonly count: number }[]
 }

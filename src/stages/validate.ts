@@ -19,7 +19,7 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
   const resolve = (path: string): string => resources.resolve(path)
   return {
     name: 'validate',
-    version: 9,
+    version: 10,
     after: ['extract'],
     fingerprint: (config) => suiteDigest(config, resolve),
     // the time is no part of what is cached: a table may have grown too old since its report was written
@@ -71,7 +71,7 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
         rules: results,
         ...(asked.unchecked.length === 0 ? {} : { unchecked: asked.unchecked }),
         ...(quarantine === undefined ? {} : { quarantine }),
-        columns: await profileTable(engine, await tableRelation(store, kept), table.schema, signal, memo),
+        columns: await profileTable(engine, await tableRelation(store, kept), table.schema, signal),
       }
       const report = await putJson(store, document)
       // seen on the run's page even if a rule stops the run below

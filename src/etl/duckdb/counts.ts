@@ -54,13 +54,13 @@ function figuresOf(want: Wanted, isSure: boolean): readonly Expr[] {
   ]
 }
 
-/** Facts for each wanted column. @returns also how many of the parts were read */
+/** Facts for each wanted column. @returns also the rows of each part, and how many of the parts were read */
 export async function countPass(
   connection: DuckDBConnection,
   parts: Parts,
   wanted: readonly Wanted[],
   memo: Memo | undefined,
-): Promise<{ readonly counted: readonly Counted[]; readonly made: number }> {
+): Promise<{ readonly counted: readonly Counted[]; readonly partRows: readonly number[]; readonly made: number }> {
   const about = [
     'counts',
     1,
@@ -78,7 +78,8 @@ export async function countPass(
       const facts = counted[i]
       if (facts !== undefined) add(facts, want, rows, columns[i] ?? [])
     }
-  return { counted, made }
+  const partRows = values.map((partials) => partials.reduce((sum, [rows]) => sum + rows, 0))
+  return { counted, partRows, made }
 }
 
 function add(facts: Counted, want: Wanted, rows: number, figures: readonly (number | null)[]): void {

@@ -3,7 +3,7 @@
  * file, where one thread reads in order, and combined in file order (statistics.ts); everything else is exact anyway.
  * What is not a Parquet file with projections and filters is written to one first, in a total order.
  *
- * Of a table of several files, counts, sums, ranges and short lists of values are made file by file and merged; those of
+ * Of a table of several files, counts, sums, ranges, histograms and short lists of values are made file by file and merged; those of
  * files that were there before come from the memo. Quantiles, and distinct values of columns that have many, take all rows.
  */
 import { rm } from 'node:fs/promises'
@@ -17,6 +17,7 @@ import { project, scan, type Relation } from '../relation.js'
 import { NO_MOMENTS, numberOf, presentValue, sampleDeviation, type Wanted } from '../statistics.js'
 import { countPass } from './counts.js'
 import { valuePass } from './frequencies.js'
+import { histogramPass } from './histograms.js'
 import { quantiles } from './quantiles.js'
 import { plainScan } from './row-groups.js'
 import type { Session } from './session.js'
@@ -32,9 +33,9 @@ export async function statistics(
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, ColumnStatistics>> {
   if (requests.length === 0) return new Map()
-  const present = requests.map((request) => presentValue(request, relation.schema))
+  const present = requests.map((request) => presentValue(request, relation))
   const wanted = requests.map((request, i): Wanted => ({
-    request,
+    request: request.histogram === true ? { ...request, range: true } : request,
     column: `x${i}`,
     type: present[i]?.type ?? 'number',
   }))
@@ -62,7 +63,7 @@ async function passes(
   const found = partsOf(values)
   const parts: Parts = found ?? { names: [''], only: () => values, likeness: values }
   const known = found === undefined ? undefined : memo
-  const { counted, made } = await countPass(connection, parts, wanted, known)
+  const { counted, partRows, made } = await countPass(connection, parts, wanted, known)
   const rows = counted[0]?.rows ?? 0
   const ordered = await quantiles(
     connection,
@@ -73,10 +74,18 @@ async function passes(
       fractions: request.quantiles ?? [],
     })),
   )
-  const frequent = await valuePass(connection, values, parts, wanted, known)
+  const drawn = await histogramPass(connection, parts, wanted, counted, known)
+  const frequent = await valuePass(
+    connection,
+    values,
+    found === undefined ? undefined : { ...parts, rows: partRows },
+    wanted,
+    known,
+  )
   noteReads(known, parts.names.length, made, ordered.filter((list) => list.length > 0).length, frequent.whole)
   return new Map(
     wanted.map(({ request }, i): [string, ColumnStatistics] => {
+      const histogram = drawn.get(i)
       const { moments, min, max } = counted[i] ?? { moments: NO_MOMENTS }
       const listed = frequent.found.get(i)
       const any = moments.count > 0
@@ -88,9 +97,12 @@ async function passes(
           ...(request.mean === true && any ? { mean: moments.mean } : {}),
           ...(request.stddev === true ? { stddev: sampleDeviation(moments) } : {}),
           ...(request.range === true && min !== undefined && max !== undefined ? { min, max } : {}),
+          ...(histogram === undefined ? {} : { histogram }),
           ...(request.quantiles !== undefined && any ? { quantiles: ordered[i] ?? [] } : {}),
           ...(request.values === undefined ? {} : { values: listed?.values.slice(0, request.values) ?? [] }),
-          ...(request.distinct === true ? { distinct: listed?.distinct ?? 0 } : {}),
+          ...(request.distinct === true || (request.distinct === 'few' && listed !== undefined)
+            ? { distinct: listed?.distinct ?? 0 }
+            : {}),
         },
       ]
     }),
