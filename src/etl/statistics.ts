@@ -1,7 +1,7 @@
 /** The part of column statistics that no engine does: requests as expressions, and partials combined in order. */
 import type { ColumnType } from '../core/schema.js'
 import { MillraceError } from '../core/errors.js'
-import type { StatisticsRequest } from './engine.js'
+import type { ColumnStatistics, StatisticsRequest } from './engine.js'
 import { call, cast, col, type Expr, num, text } from './expr.js'
 import type { Relation } from './relation.js'
 import { typeOf } from './types.js'
@@ -32,6 +32,21 @@ export function combine(a: Moments, b: Moments): Moments {
 export const sampleDeviation = ({ count, squares }: Moments): number =>
   count < 2 ? 0 : Math.sqrt(Math.max(0, squares) / (count - 1))
 
+/**
+ * Mean, deviation and range of the values with `value` in place of the missing ones, of those without it: what a second
+ * pass over all rows would find, but for the last bits. Some must be there.
+ */
+export function filled(facts: Filled, value: number): Filled {
+  const { rows, missing, mean, stddev, min, max } = facts
+  const count = rows - missing
+  const there = { count, mean, squares: stddev ** 2 * (count - 1) }
+  const all = combine(there, { count: missing, mean: value, squares: 0 })
+  const [least, largest] = missing === 0 ? [min, max] : [Math.min(min, value), Math.max(max, value)]
+  return { rows, missing: 0, mean: all.mean, stddev: sampleDeviation(all), min: least, max: largest }
+}
+
+type Filled = Required<Pick<ColumnStatistics, 'rows' | 'missing' | 'mean' | 'stddev' | 'min' | 'max'>>
+
 /** A request, with its value as a column of the relation that is read. */
 export interface Wanted {
   readonly request: StatisticsRequest
@@ -55,7 +70,7 @@ export function presentValue(request: StatisticsRequest, relation: Relation): { 
 }
 
 /** True if what is missing is NULL already, as in every column of a scan: to compare each value would cost a quarter. */
-function isNullOnly(expr: Expr, relation: Relation): boolean {
+export function isNullOnly(expr: Expr, relation: Relation): boolean {
   switch (expr.op) {
     case 'column':
       switch (relation.kind) {
