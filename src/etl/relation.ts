@@ -16,9 +16,9 @@ export interface ObjectVersion {
   readonly size: number
 }
 
-/** A bit for each row of a file, 1 where it is left out, the first in the highest bit of the first byte. */
+/** For each row of a file a bit, 1 where it is left out, the first in the highest bit of the first byte. */
 export interface DeletedRows {
-  readonly base64: string
+  readonly bits: Uint8Array
   readonly digest: string
 }
 

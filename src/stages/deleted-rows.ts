@@ -12,7 +12,7 @@ import { ROW, rowsBefore, tableRelation } from './tables.js'
 
 /** Where more rows go than this share, every later scan would read more in vain than is saved. */
 const MOST_DELETED = 0.2
-/** Bits are part of a scan's text: of these rows 5.6 MB. */
+/** Bits are part of a query's text: of so many rows 5.6 MB. */
 const MOST_ROWS = 2 ** 25
 const AT_ONCE = 4
 

@@ -27,8 +27,7 @@ export async function tableRelation(store: ArtifactStore, table: TableDocument):
   await parallel(table.files, AT_ONCE, async ({ ref, deleted }) => {
     found.set(ref.digest, await store.path(ref))
     if (deleted === undefined) return
-    const { digest } = deleted
-    bits.set(digest, { digest, base64: Buffer.from(await store.get(deleted)).toString('base64') })
+    bits.set(deleted.digest, { digest: deleted.digest, bits: await store.get(deleted) })
   })
   // files of equal content are one artifact; rows are told apart by their files' paths
   const times = new Map<string, number>()

@@ -288,7 +288,7 @@ export function engineConformance(name: string, open: () => Promise<Engine>): vo
         const [first = '', second = '', last = ''] = ['', './', '././'].map((way) =>
           [path('left-out'), `${way}${files[0]?.path}`].join('/'),
         )
-        const bits = (byte: number) => ({ base64: Buffer.from([byte]).toString('base64'), digest: String(byte) })
+        const bits = (byte: number) => ({ bits: Uint8Array.of(byte), digest: String(byte) })
         const deleted = { [first]: bits(0b0101_0000), [last]: bits(0b1111_1000) }
         const rowsOf = (paths: readonly string[], rowsBefore: readonly number[]) =>
           scan({ format: 'parquet', paths, deleted }, orders.schema, { rowNumber: 'row', rowsBefore })

@@ -81,14 +81,18 @@ const RELATIONS: Readonly<Record<string, Relation>> = {
       format: 'parquet',
       paths: ['a.parquet', 'b.parquet', "c'.parquet"],
       deleted: {
-        'b.parquet': { base64: 'gAE=', digest: 'b' },
-        "c'.parquet": { base64: '/w==', digest: 'c' },
+        'b.parquet': { bits: Uint8Array.of(0x80, 1), digest: 'b' },
+        "c'.parquet": { bits: Uint8Array.of(255), digest: 'c' },
       },
     },
     SCHEMA,
   ),
   'scan-parquet-deleted-one': scan(
-    { format: 'parquet', paths: ['b.parquet'], deleted: { 'b.parquet': { base64: 'gAE=', digest: 'b' } } },
+    {
+      format: 'parquet',
+      paths: ['b.parquet'],
+      deleted: { 'b.parquet': { bits: Uint8Array.of(0x80, 1), digest: 'b' } },
+    },
     SCHEMA,
     { rowNumber: 'row', rowsBefore: [1000] },
   ),

@@ -321,18 +321,30 @@ function needsPath({ source, rowNumber, rowsBefore }: Relation & { kind: 'scan' 
 
 const lacksRows = ({ paths, deleted = {} }: Source): boolean => paths.some((path) => deleted[path] !== undefined)
 
-/** True for the rows that are not left out, by their place in their file; undefined where all are there. */
+/**
+ * True for the rows that are not left out; undefined where all are there. All files' bits are one constant, which DuckDB
+ * decodes once: a row costs a look at one bit (a list of constants it would copy for each row, and a CASE of a thousand
+ * files would be walked through for each vector).
+ */
 function notDeleted({ paths, deleted = {} }: Source): string | undefined {
-  const branches = paths.flatMap((path) => {
-    const rows = deleted[path]
-    if (rows === undefined) return []
-    // a constant: DuckDB decodes it once, and looks at one bit for each row
-    const bits = `CAST(from_base64(${textLiteral(rows.base64)}) AS BIT)`
-    return [{ path, isThere: `get_bit(${bits}, CAST(file_row_number AS INTEGER)) = 0` }]
-  })
-  const [first] = branches
-  if (first === undefined || paths.length === 1) return first?.isThere
-  return `CASE ${PATH} ${branches.map(({ path, isThere }) => `WHEN ${textLiteral(path)} THEN ${isThere}`).join(' ')} ELSE TRUE END`
+  const some = paths.filter((path) => deleted[path] !== undefined)
+  const bytes = some.map((path) => deleted[path]?.bits ?? new Uint8Array())
+  if (some.length === 0) return undefined
+  const bits = `CAST(from_base64(${textLiteral(Buffer.concat(bytes).toString('base64'))}) AS BIT)`
+  const place = paths.length === 1 ? 'file_row_number' : placeFrom(some, firsts(bytes.map(({ length }) => length * 8)))
+  // NULL in files that lack no row
+  return `get_bit(${bits}, CAST(${place} AS INTEGER)) IS DISTINCT FROM 1`
+}
+
+/** A row's place in its file, after what comes before the file. */
+function placeFrom(paths: readonly string[], before: readonly number[]): string {
+  return `file_row_number + list_extract([${before.join(', ')}], 1 + ${duckdb.position(PATH, paths)})`
+}
+
+/** Sums of all that stand before each. */
+function firsts(sizes: readonly number[]): readonly number[] {
+  let sum = 0
+  return sizes.map((size) => (sum += size) - size)
 }
 
 /** 0-based position in the whole source. */
@@ -347,6 +359,8 @@ function rowPosition(relation: Relation & { kind: 'scan' }): string {
     return 'CAST(row_number() OVER () - 1 AS BIGINT)'
   if (source.paths.length === 1)
     return rowsBefore?.[0] ? `CAST(file_row_number + ${rowsBefore[0]} AS BIGINT)` : 'file_row_number'
-  const branches = source.paths.map((path, i) => `WHEN ${textLiteral(path)} THEN ${rowsBefore?.[i] ?? 0}`)
-  return `CAST(file_row_number + CASE ${PATH} ${branches.join(' ')} END AS BIGINT)`
+  return `CAST(${placeFrom(
+    source.paths,
+    source.paths.map((_, i) => rowsBefore?.[i] ?? 0),
+  )} AS BIGINT)`
 }

@@ -8,4 +8,4 @@ SELECT
   CAST("b" AS BOOLEAN) AS "b",
   CAST(file_row_number + 1000 AS BIGINT) AS "row"
 FROM read_parquet(['b.parquet'], hive_partitioning = false)
-WHERE get_bit(CAST(from_base64('gAE=') AS BIT), CAST(file_row_number AS INTEGER)) = 0
+WHERE get_bit(CAST(from_base64('gAE=') AS BIT), CAST(file_row_number AS INTEGER)) IS DISTINCT FROM 1

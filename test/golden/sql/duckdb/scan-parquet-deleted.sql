@@ -7,4 +7,4 @@ SELECT
   CAST("d" AS DATE) AS "d",
   CAST("b" AS BOOLEAN) AS "b"
 FROM read_parquet(['a.parquet', 'b.parquet', 'c''.parquet'], hive_partitioning = false, filename = '__millrace_path', union_by_name = true)
-WHERE CASE __millrace_path WHEN 'b.parquet' THEN get_bit(CAST(from_base64('gAE=') AS BIT), CAST(file_row_number AS INTEGER)) = 0 WHEN 'c''.parquet' THEN get_bit(CAST(from_base64('/w==') AS BIT), CAST(file_row_number AS INTEGER)) = 0 ELSE TRUE END
+WHERE get_bit(CAST(from_base64('gAH/') AS BIT), CAST(file_row_number + list_extract([0, 16], 1 + CAST(enum_code(TRY_CAST(__millrace_path AS ENUM('b.parquet', 'c''.parquet'))) AS BIGINT)) AS INTEGER)) IS DISTINCT FROM 1
