@@ -203,14 +203,16 @@ async function overAll(
 ): Promise<ReadonlyMap<number, Frequent>> {
   const found = new Map<number, { values: { value: string; count: number }[]; distinct: number }>()
   const listed = asking.filter(([, { request }]) => request.values !== undefined)
-  const most = Math.max(...listed.map(([, { request }]) => request.values ?? 0), 1)
   for (let start = 0; start < listed.length; start += TABLES) {
     const some = listed.slice(start, start + TABLES)
     const columns = some.map(([, want]) => want)
-    const sql = `SELECT c, v, n, d FROM (
-  SELECT c, v, n, row_number() OVER (PARTITION BY c ORDER BY n DESC, v ASC) AS r, count(*) OVER (PARTITION BY c) AS d
-  FROM (${countedValues(values, columns, [])}) AS g WHERE v IS NOT NULL
-) AS ranked WHERE r <= ${most} ORDER BY c, r`
+    // the first of each by themselves: to rank all values would sort them
+    const firsts = columns.map(
+      ({ request }, c) => `(SELECT c, v, n, (SELECT count(v) FROM g WHERE c = ${c}) AS d
+  FROM g WHERE c = ${c} AND v IS NOT NULL ORDER BY n DESC, v ASC LIMIT ${Math.max(1, request.values ?? 0)})`,
+    )
+    const sql = `WITH g AS MATERIALIZED (${countedValues(values, columns, [])})
+SELECT * FROM (${firsts.join(' UNION ALL ')}) AS listed ORDER BY c, n DESC, v ASC`
     for (const row of (await connection.runAndReadAll(sql)).getRows()) {
       const index = some[Number(row[0])]?.[0] ?? 0
       const facts = found.get(index) ?? { values: [], distinct: Number(row[3]) }
