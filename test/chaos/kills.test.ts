@@ -31,18 +31,20 @@ import { busiest, hasStrace } from './trace.js'
 interface Kind {
   readonly name: string
   readonly call: string
-  /** Only calls at these files of the home. */
+  /** Only calls at these files and folders of the project. */
   readonly files?: readonly string[]
 }
 
 const RENAMES: Kind = { name: 'renames', call: 'rename' }
 const KINDS: readonly Kind[] = [
   RENAMES,
-  { name: 'writes of the journal', call: 'write', files: ['journal'] },
-  { name: 'syncs of the journal', call: 'fdatasync', files: ['journal'] },
+  { name: 'writes of the journal', call: 'write', files: ['.millrace/journal'] },
+  { name: 'syncs of the journal', call: 'fdatasync', files: ['.millrace/journal'] },
   { name: 'syncs of other files and folders', call: 'fsync' },
   { name: 'removals', call: 'unlink' },
-  { name: 'writes of the registry', call: 'pwrite64', files: ['registry.db', 'registry.db-wal'] },
+  { name: 'writes of the registry', call: 'pwrite64', files: ['.millrace/registry.db', '.millrace/registry.db-wal'] },
+  // after the renames of its files' folder, and of its manifest
+  { name: "syncs of the published table's folder", call: 'fsync', files: ['output'] },
 ]
 
 /** Kills of a kind where not all are asked for. */
@@ -79,7 +81,7 @@ afterAll(async () => {
   await traced?.[Symbol.asyncDispose]()
 })
 
-const pathsOf = ({ files = [] }: Kind, where: Project): string[] => files.map((file) => join(where.home, file))
+const pathsOf = ({ files = [] }: Kind, where: Project): string[] => files.map((file) => join(where.path, file))
 
 /** The calls of a whole run at which it can be killed, from 1. */
 function pointsOf(kind: Kind): readonly number[] {
