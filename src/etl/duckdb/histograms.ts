@@ -19,12 +19,16 @@ const FILE = '#file'
 /** For each column that has a grid, in their order, what a file holds of it. */
 type FileBins = readonly (BinCounts | null)[]
 
-/** By index in `wanted`; none where no histogram is asked for, or there is no finite range. */
+/**
+ * By index in `wanted`; none where no histogram is asked for, or there is no finite range.
+ * @param read how many of the parts were read for the ranges
+ */
 export async function histogramPass(
   connection: DuckDBConnection,
   parts: Parts,
   wanted: readonly Wanted[],
   counted: readonly Counted[],
+  read: number,
   memo: Memo | undefined,
 ): Promise<ReadonlyMap<number, Histogram>> {
   const asking = [...wanted.entries()].flatMap(([index, want]) =>
@@ -38,7 +42,7 @@ export async function histogramPass(
     compile(parts.likeness, duckdb),
     asking.map(({ want: { column, type } }) => [column, type]),
   ]
-  const { values } = await eachPart<FileBins>(
+  const { values, made } = await eachPart<FileBins>(
     memo,
     about,
     parts.names,
@@ -53,6 +57,8 @@ export async function histogramPass(
     },
     (value) => Promise.resolve(drawn.every(({ grid, i }) => (value[i]?.power ?? Infinity) <= grid.power)),
   )
+  if (made > read)
+    memo?.note(`histograms: ${made} of ${parts.names.length} files read, as bins are finer than they were`)
   return new Map(
     drawn.map(({ grid, i }) => [
       asking[i]?.index ?? 0,

@@ -74,7 +74,7 @@ async function passes(
       fractions: request.quantiles ?? [],
     })),
   )
-  const drawn = await histogramPass(connection, parts, wanted, counted, known)
+  const drawn = await histogramPass(connection, parts, wanted, counted, made, known)
   const frequent = await valuePass(
     connection,
     values,
