@@ -2,11 +2,11 @@
 import { rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { ArtifactRef, ArtifactStore } from '../core/artifacts.js'
-import type { TableDocument } from '../core/documents.js'
+import type { TableDocument, TableFile } from '../core/documents.js'
 import { eachPart, type Memo } from '../core/memo.js'
 import { parallel } from '../core/parallel.js'
 import type { Schema } from '../core/schema.js'
-import type { Engine, Progress } from '../etl/engine.js'
+import type { Engine, Progress, Target, Written } from '../etl/engine.js'
 import { partsOf } from '../etl/parts.js'
 import { type DeletedRows, type Relation, scan, type Source } from '../etl/relation.js'
 import type { StageContext } from '../pipeline/stage.js'
@@ -66,9 +66,17 @@ export interface WriteOptions {
   readonly what?: string
   /** The relation's numbers and texts are columns of a scan, or are for another reason never NaN and never ''. */
   readonly plain?: boolean
+  /** Parquet of another make than tables have that only Millrace reads. */
+  readonly make?: Pick<Target, 'compression' | 'partitionBy' | 'tellInfinite'>
 }
 
 type Files = TableDocument['files']
+/** What the engine told of a file, where it was asked to. */
+export type WrittenFile = TableFile & Pick<Written['files'][number], 'partition' | 'perhapsInfinite'>
+type WrittenFiles = readonly WrittenFile[]
+interface WrittenTable extends TableDocument {
+  readonly files: WrittenFiles
+}
 
 /**
  * Writes a relation into the store as Parquet; the same relation gives the same digests. Where it takes each row of a
@@ -79,16 +87,16 @@ export async function writeTable(
   store: ArtifactStore,
   relation: Relation,
   options: WriteOptions = {},
-): Promise<TableDocument> {
+): Promise<WrittenTable> {
   const parts = partsOf(relation)
   if (parts === undefined || parts.names.length === 1) {
     const written = await writeWhole(engine, store, relation, options)
     const rows = written.reduce((sum, file) => sum + file.rows, 0)
     return { schema: relation.schema, rows, files: written, ...(options.plain === true ? { plain: true } : {}) }
   }
-  const about = ['table of a file', 2, engine.dialect.compile(parts.likeness).sql]
+  const about = ['table of a file', 3, options.make ?? {}, engine.dialect.compile(parts.likeness).sql]
   const counter = rowCounter(options.progress)
-  const { values, made } = await eachPart<Files>(
+  const { values, made } = await eachPart<WrittenFiles>(
     options.memo,
     about,
     parts.names,
@@ -108,7 +116,11 @@ export const taken = (files: number, made: number): string =>
   made === files ? `all ${files} files made` : `${made} of ${files} files made, ${files - made} taken from earlier runs`
 
 /** A table of these files; those without rows are left out, if there are others. */
-export function joined(schema: Schema, parts: readonly Files[], plain = false): TableDocument {
+export function joined<F extends TableFile>(
+  schema: Schema,
+  parts: readonly (readonly F[])[],
+  plain = false,
+): Omit<TableDocument, 'files'> & { readonly files: readonly F[] } {
   const all = parts.flat()
   const files = all.filter((file) => file.rows > 0)
   return {
@@ -142,16 +154,21 @@ async function writeWhole(
   engine: Engine,
   store: ArtifactStore,
   relation: Relation,
-  { progress, signal }: WriteOptions,
-): Promise<Files> {
+  { progress, signal, make }: WriteOptions,
+): Promise<WrittenFiles> {
   const scratch = await store.scratch()
   const folder = join(scratch, 'table')
   try {
-    const target = { folder, format: 'parquet', compression: 'zstd', quick: true } as const
+    const target = { folder, format: 'parquet', compression: 'zstd', quick: true, ...make } as const
     const written = await engine.write(relation, target, progress, signal)
-    const files = []
-    for (const file of written.files)
-      files.push({ ref: await store.putFile(join(folder, file.path), PARQUET_TYPE, { move: true }), rows: file.rows })
+    const files: WrittenFile[] = []
+    for (const { path, rows, partition, perhapsInfinite } of written.files)
+      files.push({
+        ref: await store.putFile(join(folder, path), PARQUET_TYPE, { move: true }),
+        rows,
+        ...(partition === undefined ? {} : { partition }),
+        ...(perhapsInfinite === undefined ? {} : { perhapsInfinite }),
+      })
     return files
   } finally {
     await rm(scratch, { recursive: true, force: true })
