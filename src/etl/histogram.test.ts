@@ -26,6 +26,9 @@ describe('the grid of a range', () => {
     [1, Infinity],
     [-Infinity, 1],
     [-1.7e308, 1.7e308],
+    // its first bin would begin below the least number
+    [-Number.MAX_VALUE, 0],
+    [-Number.MAX_VALUE, -Number.MAX_VALUE],
   ])('%d to %d: none', (min, max) => expect(gridOf(min, max, 'number')).toBeUndefined())
 
   it('holds the range in few bins, of any two doubles', () => {

@@ -39,6 +39,8 @@ export function gridOf(min: number | undefined, max: number | undefined, type: C
     const width = unit * 2 ** power
     const [first, last] = [binOf(min, width), binOf(max, width)]
     const bins = last - first + 1
+    // the first bin of the least numbers there are would begin at -Infinity
+    if (!Number.isFinite(first * width)) return undefined
     if (bins <= MOST && Math.max(Math.abs(first), Math.abs(last)) <= LAST) return { power, unit, first, bins }
   }
 }

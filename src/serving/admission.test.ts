@@ -137,6 +137,16 @@ it('closes a connection that was opened ahead and never used, without a word', a
   expect((await used.answered()).status).toBe(200)
 })
 
+it('does not wait for connections that never asked when it is stopped', { timeout: 20_000 }, async () => {
+  const { port, server } = await start({ headersTimeout: 100, keepAliveTimeout: 60_000 })
+  const silent = new Client(port, '')
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  const began = performance.now()
+  await server.stop(15_000)
+  expect(performance.now() - began).toBeLessThan(10_000)
+  expect((await silent.until(({ closed }) => closed)).text).toBe('')
+})
+
 it('refuses a giant body by its length, and one without a length where it has become too long', async () => {
   const { port, metrics } = await start({ body: 10_000 })
   const told = await new Client(port, head(10_001)).answered()

@@ -1,7 +1,7 @@
 /** The prediction server: limits, token, errors and draining around the routes. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import { Server } from 'node:net'
+import { Server, type Socket } from 'node:net'
 import { setImmediate as afterPoll, setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { MillraceError } from '../core/errors.js'
@@ -64,6 +64,8 @@ export interface RunningServer {
 
 const BODY_LIMIT = 16 * 1024 * 1024
 const DRAIN_DELAY = 250
+/** How long a stopping server waits for the first byte on a connection, in milliseconds. */
+const SILENT = 1_000
 /** Longer than what balancers keep connections open for, so that it is they who close them. */
 const KEEP_ALIVE = 72_000
 /** What clients call JSON: also what curl, urllib and browsers say when nobody tells them. */
@@ -211,6 +213,11 @@ export async function startServer(
     })
   }
   let stopping: Promise<void> | undefined
+  const open = new Set<Socket>()
+  app.server.on('connection', (socket: Socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
   const stop = async (deadlineMs: number): Promise<void> => {
     const began = performance.now()
     drain()
@@ -222,8 +229,12 @@ export async function startServer(
     await sleep(delay)
     await stopAccepting(app, Math.min(1_000, deadlineMs - delay))
     for (let waited = 0; waited < delay && (await connections(app)) > 0; waited += 10) await sleep(10)
-    // a connection whose last answer was under way is idle only afterwards
-    const idle = setInterval(() => app.server.closeIdleConnections(), 20)
+    // a connection whose last answer was under way is idle only afterwards, and to node one that never asked never is
+    const idle = setInterval(() => {
+      app.server.closeIdleConnections()
+      if (performance.now() - began > delay + SILENT)
+        for (const socket of open) if (socket.bytesRead === 0) socket.destroy()
+    }, 20)
     await app.close()
     clearTimeout(cut)
     clearInterval(idle)

@@ -46,7 +46,7 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
   }
   return {
     name: 'extract',
-    version: 7,
+    version: 8,
     after: [],
     stillThere: (outputs, _, store) => isTableThere(store, outputs['table']),
     // content, not names or times: a moved or touched file changes nothing

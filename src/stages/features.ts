@@ -12,7 +12,7 @@ import { sort } from '../etl/relation.js'
 import { rangeRequests, scaled, withWindows } from '../etl/windows.js'
 import type { StageKind } from '../pipeline/stage.js'
 import { getJson, putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
-import { isTableThere, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
+import { isTableThere, RESERVED, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
 
 export function features(resources: RunResources): StageKind<PipelineConfig> {
   return {
@@ -57,7 +57,8 @@ export function planWindows(config: PipelineConfig, schema: Schema): readonly Wi
     const before = taken.get(name.toLowerCase())
     if (before !== undefined)
       throw refuse(name, `'${before}' is a column already; names are compared without regard to case`, RENAME)
-    if (name.startsWith('__')) throw refuse(name, `names that begin with __ are for Millrace's own columns`, RENAME)
+    if (name.startsWith('__') || RESERVED.includes(name.toLowerCase()))
+      throw refuse(name, `names that begin with __ and ${RESERVED.join(', ')} are for Millrace's own columns`, RENAME)
     taken.set(name.toLowerCase(), name)
     return planWindow(name, window, config, schema)
   })

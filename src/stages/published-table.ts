@@ -2,14 +2,14 @@
  * The table under data.output_path: folders of files named by content, and one `manifest.json` that says which of them are
  * the table. Writing ends with one rename of the manifest; readers that follow it never see half a table.
  */
-import { constants } from 'node:fs'
-import { chmod, copyFile, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ArtifactStore } from '../core/artifacts.js'
 import type { TableFile } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
 import { canonicalJson } from '../core/json.js'
-import { clearTemporary, fileError, sha256File, syncFolder, writeFileAtomic } from '../core/files.js'
+import { clearTemporary, fileError, readBlocks, sha256File, syncFolder, writeFileAtomic } from '../core/files.js'
 import type { Memo } from '../core/memo.js'
 import { parallel } from '../core/parallel.js'
 import type { Schema } from '../core/schema.js'
@@ -134,7 +134,7 @@ function differing(there: string, here: string): string {
 /** Files copied or synced at a time. */
 const AT_ONCE = 4
 
-/** Copies a table's files to where `inside` says; blocks are shared where the file system can, never the files themselves. */
+/** Copies a table's files to where `inside` says, and looks at each byte on its way. */
 export async function copiedFiles(
   store: ArtifactStore,
   files: readonly (TableFile & { readonly inside: string })[],
@@ -147,23 +147,35 @@ export async function copiedFiles(
   for (const folder of new Set(files.map(({ inside }) => dirname(inside))))
     await mkdir(join(fresh, folder), { recursive: true })
   await parallel(files, AT_ONCE, async ({ ref, rows, inside }) => {
-    signal.throwIfAborted()
     const [source, path] = [await store.path(ref), join(fresh, inside)]
-    try {
-      await copyFile(source, path, constants.COPYFILE_FICLONE)
-      await chmod(path, 0o644) // the store's own are read-only
-    } catch (error) {
-      throw fileError(error, 'write', path)
-    }
-    const { size } = await stat(path)
-    if (size !== ref.size)
-      throw new MillraceError('MR_ARTIFACT_CORRUPT', `${source} has ${size} bytes, not ${ref.size}`, {
-        hint: 'it was altered while it was copied: run again',
+    const found = await copyFile(source, path, signal)
+    if (found !== ref.digest)
+      throw new MillraceError('MR_ARTIFACT_CORRUPT', `${source} has the digest ${found}, not ${ref.digest}`, {
+        hint: 'it was altered: run again, and what is missing is made again',
       })
     done += rows
     progress({ rows: done, total, fraction: total === 0 ? 1 : done / total })
   })
   return files.map(({ ref, rows, inside }) => ({ path: inside, rows, bytes: ref.size, digest: ref.digest }))
+}
+
+/** As a new file of its own: the store's are read-only, and not every file system lets that be changed. @returns its digest */
+async function copyFile(source: string, path: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256')
+  try {
+    const copy = await open(path, 'wx')
+    try {
+      for await (const block of readBlocks(source, signal)) {
+        hash.update(block)
+        await copy.writeFile(block)
+      }
+    } finally {
+      await copy.close()
+    }
+  } catch (error) {
+    throw fileError(error, 'write', path)
+  }
+  return `sha256:${hash.digest('hex')}`
 }
 
 /** Syncs files just written to `fresh` and tells them as the manifest does, below `folder`. */

@@ -52,7 +52,7 @@ export async function valuePass(
     return { found: new Map(found.filter(isGiven)), whole: 0 }
   }
   const columns = asking.map(([, want]) => want)
-  const about = ['values', 2, compile(parts.likeness, duckdb), columns.map(({ column, type }) => [column, type])]
+  const about = ['values', 3, compile(parts.likeness, duckdb), columns.map(({ column, type }) => [column, type])]
   const { values: lists } = await eachPart<Lists>(memo, about, parts.names, async (absent, done) => {
     for (const some of takenTogether(absent, parts.rows)) {
       const made = await listsOf(connection, parts, some, columns)
@@ -113,8 +113,8 @@ async function listsOf(
 ): Promise<readonly Lists[]> {
   const relation = parts.only(files)
   const many = await withMany(connection, relation, columns)
-  const tried = columns.filter((want) => !many.has(want))
-  const lists = files.map(() => columns.map((want): [string, number][] | null => (many.has(want) ? null : [])))
+  const tried = columns.filter((want) => files.some((_, i) => many[i]?.has(want) !== true))
+  const lists = files.map((_, i) => columns.map((want): [string, number][] | null => (many[i]?.has(want) ? null : [])))
   const [input, keys] = files.length === 1 ? [relation, []] : [withFile(relation, FILE), [FILE]]
   for (let start = 0; start < tried.length; start += TABLES) {
     const some = tried.slice(start, start + TABLES)
@@ -141,27 +141,33 @@ async function listsOf(
 }
 
 /**
- * Columns of which some file says itself that they hold more values than a list takes: by the number of values of its
- * dictionary, or as it has none, which DuckDB writes wherever that is shorter. Who is not found here is tried.
+ * For each file the columns of which it says itself that they hold more values than a list takes: by the number of values
+ * of its dictionary or, if DuckDB wrote it, as it has none, which it writes wherever that is shorter. Each file tells for
+ * itself, so that what is kept of it does not depend on the others; who is not found here is tried.
  */
 async function withMany(
   connection: DuckDBConnection,
   relation: Relation,
   columns: readonly Wanted[],
-): Promise<ReadonlySet<Wanted>> {
+): Promise<readonly ReadonlySet<Wanted>[]> {
   const scan = plainScan(relation)
   const stored = columns.flatMap((want) => {
     const name = want.type === 'boolean' ? undefined : storedColumn(col(want.column), relation)
     return name === undefined ? [] : [{ want, name }]
   })
-  if (scan === undefined || stored.length === 0) return new Set()
+  if (scan === undefined || stored.length === 0) return []
+  const { paths } = scan.source
+  const files = `[${paths.map(pathLiteral).join(', ')}]`
   const names = [...new Set(stored.map(({ name }) => textLiteral(name)))]
-  const reader =
-    await connection.runAndReadAll(`SELECT path_in_schema FROM parquet_metadata([${scan.source.paths.map(pathLiteral).join(', ')}])
-    WHERE path_in_schema IN (${names.join(', ')}) GROUP BY 1 HAVING max(coalesce(stats_distinct_count,
-      CASE WHEN encodings LIKE '%DICTIONARY%' THEN 0 ELSE num_values - coalesce(stats_null_count, 0) END)) > ${LONGEST}`)
-  const many = new Set(reader.getRows().map(([name]) => String(name)))
-  return new Set(stored.flatMap(({ want, name }) => (many.has(name) ? [want] : [])))
+  const without = `CASE WHEN encodings NOT LIKE '%DICTIONARY%' AND created_by LIKE 'DuckDB%' THEN num_values - coalesce(stats_null_count, 0) END`
+  const reader = await connection.runAndReadAll(`SELECT file_name, path_in_schema
+    FROM parquet_metadata(${files}) JOIN parquet_file_metadata(${files}) USING (file_name)
+    WHERE path_in_schema IN (${names.join(', ')}) AND coalesce(stats_distinct_count, ${without}) > ${LONGEST} GROUP BY 1, 2`)
+  const found = reader.getRows().map((row) => row.map(String))
+  return paths.map((path) => {
+    const many = new Set(found.flatMap(([file, name]) => (file === path ? [name] : [])))
+    return new Set(stored.flatMap(({ want, name }) => (many.has(name) ? [want] : [])))
+  })
 }
 
 /** The scan's column whose values these are, or one text for each. */

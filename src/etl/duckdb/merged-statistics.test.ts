@@ -1,7 +1,8 @@
 /** Statistics of a table of files, some of which were seen before: what a memo held changes nothing of what is found. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openMemo } from '../../core/memo.js'
 import { sha256File } from '../../core/files.js'
@@ -114,4 +115,43 @@ it('are those of a table that nobody has seen, in whatever order files come and 
     ).size,
   )
   expect(all.get('id')?.histogram?.counts.reduce((sum, n) => sum + n)).toBe(65_101)
+}, 60_000)
+
+it('a file tells of its own values alone: not of those beside it, and not by what another writer leaves out', async () => {
+  const made = async (name: string, sql: string): Promise<{ path: string; digest: string; rows: number }> => {
+    const path = join(folder, `${name}.parquet`)
+    const instance = await DuckDBInstance.create(':memory:')
+    const connection = await instance.connect()
+    // no dictionaries, as some writers have them switched off
+    await connection.run(`COPY (${sql}) TO '${path}' (FORMAT parquet, DICTIONARY_SIZE_LIMIT 1)`)
+    const rows = Number((await connection.runAndReadAll(`SELECT count(*) FROM (${sql})`)).getRows()[0]?.[0])
+    instance.closeSync()
+    return { path, rows, digest: (await sha256File(path)).digest }
+  }
+  const [few, many] = await Promise.all([
+    made('few', 'SELECT i % 10 AS id FROM range(900) t(i)'),
+    made('unique', 'SELECT i AS id FROM range(2000) t(i)'),
+  ])
+  // as another program would have signed it
+  const foreign = join(folder, 'foreign.parquet')
+  const bytes = await readFile((await made('flags', 'SELECT i % 3 AS id FROM range(5000) t(i)')).path)
+  for (let at = bytes.indexOf('DuckDB'); at >= 0; at = bytes.indexOf('DuckDB')) bytes.write('Others', at)
+  await writeFile(foreign, bytes)
+  const memo = await openMemo(join(folder, 'memo-few'), { scope: 'test' })
+  await using engine = await openDuckDb({ threads: 2, tempFolder: folder, memo })
+  const distinct = async (files: readonly { path: string; digest: string; rows: number }[]) => {
+    let rows = 0
+    const source = {
+      format: 'parquet',
+      paths: files.map(({ path }) => path),
+      digests: Object.fromEntries(files.map(({ path, digest }) => [path, digest])),
+    } as const
+    const rowsBefore = files.map((file) => (rows += file.rows) - file.rows)
+    const table = scan(source, [{ name: 'id', type: 'integer' }], { rowNumber: 'row', rowsBefore })
+    const request = { name: 'id', expr: col('id'), distinct: 'few' } as const
+    return (await engine.statistics(table, [request])).get('id')?.distinct
+  }
+  expect(await distinct([few, many])).toBeUndefined()
+  expect(await distinct([few])).toBe(10)
+  expect(await distinct([{ path: foreign, rows: 5000, digest: (await sha256File(foreign)).digest }])).toBe(3)
 }, 60_000)
