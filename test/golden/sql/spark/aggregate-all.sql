@@ -1,0 +1,19 @@
+SELECT
+  count(*) AS `count`,
+  count(`x`) AS `count-x`,
+  count_if(`b`) AS `count_if`,
+  count(DISTINCT (`k`)) AS `count_distinct`,
+  count(DISTINCT (`k`, `s`)) AS `count_distinct-pairs`,
+  sum(`x`) AS `sum`,
+  sum(`id`) AS `sum-integer`,
+  sum(CAST(`b` AS BIGINT)) AS `sum-boolean`,
+  avg(CAST(`id` AS DOUBLE)) AS `avg`,
+  min(`s`) AS `min`,
+  max(`t`) AS `max`,
+  stddev_samp(`x`) AS `stddev_samp`,
+  var_pop(`x`) AS `var_pop`,
+  percentile(`x`, 2.5e-1) AS `quantile`,
+  sum(`id`) FILTER (WHERE ((`s` IS NULL) OR (`s` = ''))) AS `filtered`
+FROM (
+  SELECT `id`, `k`, `x`, `s`, `t`, `d`, `b` FROM t0
+) AS q
