@@ -55,7 +55,10 @@ interface CallRules {
 /** PySpark 4.3's deadlines: AnalyzePlan may read many files. */
 const ANALYZE_TIMEOUT = 3_600_000
 const CALL_TIMEOUT = 600_000
-const FIRST_TIMEOUT = 5000
+const FIRST_TIMEOUT = 60_000
+const REACH_TIMEOUT = 5000
+/** For what is only tried. */
+const SHORT_TIMEOUT = 5000
 
 const { analyzePlan, config, interrupt, fetchErrorDetails, releaseSession } = SparkConnectService.method
 
@@ -84,11 +87,17 @@ export class ConnectClient {
   }
 
   /**
-   * The first call: Spark's version, e.g. `4.3.0`. Gives up within seconds (MR_SPARK_UNREACHABLE): here a wrong address
-   * is likelier than a server that comes back.
+   * The first call: Spark's version, e.g. `4.3.0`. Where no server speaks within five seconds it is MR_SPARK_UNREACHABLE:
+   * here a wrong address is likelier than a server that comes back. One that does may take long for its first session.
    */
-  connect(signal?: AbortSignal): Promise<string> {
-    return this.#version({ policy: BRIEF, timeout: FIRST_TIMEOUT, signal, first: true })
+  async connect(signal?: AbortSignal): Promise<string> {
+    if (signal?.aborted) throw cancelled(signal)
+    const ready = await this.#wire.ready(REACH_TIMEOUT)
+    const timeout = ready ? FIRST_TIMEOUT : REACH_TIMEOUT / 5 // only to hear why not
+    const policy = ready ? BRIEF : { ...BRIEF, maxRetries: 0 }
+    // Who names a session wants that one.
+    const renew = this.address.sessionId === undefined
+    return this.#version({ policy, timeout, signal, renew, first: true })
   }
 
   async #version(rules: CallRules): Promise<string> {
@@ -169,7 +178,7 @@ export class ConnectClient {
     if (identity.serverId !== '') {
       const { sessionId, userContext, clientType } = this.#envelope(identity)
       const message = create(ReleaseSessionRequestSchema, { sessionId, userContext, clientType })
-      await this.#wire.unary(releaseSession, message, { timeout: FIRST_TIMEOUT }).catch(() => undefined)
+      await this.#wire.unary(releaseSession, message, { timeout: SHORT_TIMEOUT }).catch(() => undefined)
     }
     this.#wire.close()
   }
@@ -250,7 +259,7 @@ export class ConnectClient {
         errorId: failure.errorId,
       })
       // The short form is enough where the long one cannot be had.
-      details = await this.#wire.unary(fetchErrorDetails, message, { timeout: FIRST_TIMEOUT }).catch(() => undefined)
+      details = await this.#wire.unary(fetchErrorDetails, message, { timeout: SHORT_TIMEOUT }).catch(() => undefined)
     }
     return sparkError(failure, { ...telling, shown: this.address.shown, details })
   }

@@ -99,6 +99,13 @@ export class Wire {
     }
   }
 
+  /** True as soon as a server speaks HTTP/2; false where none has within so many milliseconds. */
+  ready(timeout: number): Promise<boolean> {
+    return new Promise((resolve) =>
+      this.#client.waitForReady(Date.now() + timeout, (error) => resolve(error === undefined)),
+    )
+  }
+
   close(): void {
     this.#client.close()
   }
