@@ -113,7 +113,12 @@ kill)
     # each is a child of a worker of this state
     for name in $(parts | grep '^worker'); do pkill -9 -P "$(<"$state/$name.pid")" || true; done
   else
-    alive "$victim" && kill -9 "$(<"$state/$victim.pid")"; rm -f "$state/$victim.pid"
+    if alive "$victim"; then
+      pid=$(<"$state/$victim.pid"); kill -9 "$pid"
+      # its ports are free when it is gone
+      for ((i = 0; i < 300; i++)); do kill -0 "$pid" 2>/dev/null || break; sleep .1; done
+    fi
+    rm -f "$state/$victim.pid"
   fi ;;
 status)
   code=3

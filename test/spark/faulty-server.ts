@@ -97,19 +97,12 @@ export class FaultyServer implements AsyncDisposable {
   #take(method: Method, call: Call): void {
     this.calls.push(method)
     const fault = this.#next(method)
-    if (this.#script !== undefined) {
-      const answer = fault?.forward === false ? [] : this.#script(method, call.request, this.count(method))
-      if (answer instanceof Array)
-        void this.#give(
-          call,
-          answer.map((message) => Buffer.from(message)),
-          fault,
-        )
-      else fail(call, answer)
-      return
-    }
-    if (fault?.forward === false) void this.#give(call, [], fault)
-    else this.#pass(method, call, fault)
+    if (fault?.forward === false) return finish(call, fault)
+    if (this.#script === undefined) return this.#pass(method, call, fault)
+    const answer = this.#script(method, call.request, this.count(method))
+    if (!(answer instanceof Array)) return finish(call, { error: answer })
+    for (const message of answer) call.write(Buffer.from(message))
+    finish(call, {})
   }
 
   #next(method: Method): Fault | undefined {
@@ -128,26 +121,28 @@ export class FaultyServer implements AsyncDisposable {
       ...([same, same, call.request, metadata] as const),
     )
     if (upstream === undefined) return
-    call.on('cancelled', () => upstream.cancel())
-    upstream.on('error', (error: grpc.ServiceError) => fail(call, error))
-    void this.#give(call, upstream as AsyncIterable<Buffer>, fault).catch(() => undefined)
-  }
-
-  async #give(call: Call, messages: Iterable<Buffer> | AsyncIterable<Buffer>, fault: Fault | undefined): Promise<void> {
-    let given = 0
-    const harmful = fault !== undefined && fault.change === undefined
-    if (!harmful || (fault.after ?? 0) > 0) {
-      for await (const message of messages) {
-        const bytes = fault?.change === undefined ? message : Buffer.from(fault.change(message))
-        if (!call.write(bytes)) await new Promise((resolve) => call.once('drain', resolve))
-        if (harmful && ++given >= (fault.after ?? 0)) break
-      }
-    } else if (Symbol.asyncIterator in messages) {
-      // The real server takes the call up before the client hears that it failed.
-      for await (const _ of messages) break
+    const { after = 0, change } = fault ?? {}
+    const harmful = fault !== undefined && change === undefined
+    let [given, ended] = [0, false]
+    const end = (how: Pick<Fault, 'error'>): void => {
+      if (ended) return
+      ended = true
+      finish(call, how)
+      upstream.cancel()
     }
-    if (fault?.error === undefined) call.end()
-    else fail(call, fault.error)
+    call.on('cancelled', () => {
+      ended = true
+      upstream.cancel()
+    })
+    call.on('drain', () => upstream.resume())
+    upstream.on('data', (message: Buffer) => {
+      if (ended) return
+      // With none to get through, the real server has still taken the call up before the client hears that it failed.
+      if (harmful && given++ >= after) return end(fault)
+      if (!call.write(change === undefined ? message : Buffer.from(change(message)))) upstream.pause()
+    })
+    upstream.on('end', () => end(harmful ? fault : {}))
+    upstream.on('error', (error: grpc.ServiceError) => end({ error }))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -156,8 +151,13 @@ export class FaultyServer implements AsyncDisposable {
   }
 }
 
-function fail(call: Call, { code, details, metadata }: NonNullable<Fault['error']>): void {
+function finish(call: Call, { error }: Pick<Fault, 'error'>): void {
+  if (error === undefined) {
+    call.end()
+    return
+  }
+  const { code, details = 'planned', metadata } = error
   const passed = new grpc.Metadata()
   for (const value of metadata?.get('grpc-status-details-bin') ?? []) passed.set('grpc-status-details-bin', value)
-  call.emit('error', { code, details: details ?? 'planned', metadata: passed })
+  call.emit('error', { code, details, metadata: passed })
 }

@@ -157,7 +157,7 @@ export class ConnectClient {
           {
             ...{ wire: this.#wire, clock: this.#clock, random: this.#random, policy: this.#policy },
             envelope: this.#envelope(identity),
-            observe: (id) => this.#observe(identity, id),
+            observe: (id) => this.#observe(identity, id, writes),
             explain: (failure) => this.#explain(failure, identity, { wrote: writes }),
             onRetry: this.#onRetry,
           },
@@ -192,12 +192,13 @@ export class ConnectClient {
     } as Envelope
   }
 
-  #observe(identity: Identity, serverId: string): void {
+  #observe(identity: Identity, serverId: string, wrote = false): void {
     if (serverId === '') return
     if (identity.serverId === '') identity.serverId = serverId
     if (identity.serverId !== serverId)
       throw new SparkError('MR_SPARK_LOST', `another server answers at ${this.address.shown} than before`, {
         hint: 'a balancer on the way must send a session always to the same server',
+        retryable: !wrote,
       })
   }
 
