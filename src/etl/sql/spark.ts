@@ -84,7 +84,8 @@ export const sparkDialect = (scan: SqlDialect['scan']): SqlDialect => ({
   },
   aggregates: {
     count: 'count($1)',
-    count_if: 'count_if($1)',
+    // of nothing NULL, as DuckDB's
+    count_if: 'sum(CAST($1 AS BIGINT))',
     count_distinct: 'count(DISTINCT ($*))',
     sum: 'sum($1)',
     avg: 'avg($1)',
@@ -105,6 +106,7 @@ export const sparkDialect = (scan: SqlDialect['scan']): SqlDialect => ({
     exact_sum: `sum(${exactly('($1 * $2)')})`,
   },
   rowNumber: 'CAST($1 AS BIGINT)',
+  anyOrder: 'ORDER BY NULL',
   integerSum: '$1',
   exactSum: `(transform(array($1), s -> ${nearest('s')})[0] / $2)`,
   identifier,
@@ -248,7 +250,8 @@ function position(sql: string, values: readonly string[]): string {
   const maps = buckets.map((pairs) =>
     pairs.length === 0 ? 'CAST(map() AS MAP<STRING, BIGINT>)' : `map(${pairs.join(', ')})`,
   )
-  return `array(${maps.join(', ')})[CAST(crc32(${sql}) % ${maps.length} AS INT)][${sql}]`
+  // not array(…)[…]: of a missing text its index is -1 where Spark compiles it with others
+  return `get(array(${maps.join(', ')}), CAST(crc32(${sql}) % ${maps.length} AS INT))[${sql}]`
 }
 
 /** As Spark's `crc32` (IEEE 802.3), unsigned. */

@@ -1,7 +1,7 @@
 SELECT
   count(*) AS `count`,
   count(`x`) AS `count-x`,
-  count_if(`b`) AS `count_if`,
+  sum(CAST(`b` AS BIGINT)) AS `count_if`,
   count(DISTINCT (`k`)) AS `count_distinct`,
   count(DISTINCT (`k`, `s`)) AS `count_distinct-pairs`,
   sum(`x`) AS `sum`,
