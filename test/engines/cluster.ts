@@ -47,7 +47,12 @@ export async function startCluster(workers: number): Promise<Cluster> {
     ...{ EXECUTOR_MEMORY: '600m', SPARK_CONNECT_AUTHENTICATE_TOKEN: token },
   }
   const cluster = { address: `sc://${endpoint}/;token=${token}`, endpoint, token, state, environment, confs: CONFS }
-  await heal(cluster)
+  try {
+    await heal(cluster)
+  } catch (error) {
+    await stopCluster(cluster)
+    throw error
+  }
   return cluster
 }
 
