@@ -78,7 +78,6 @@ const texts = fc.oneof(
     'inf',
     '-inf',
     '1d',
-    '0x10',
     '--1',
     '2.5',
     '-2.5',

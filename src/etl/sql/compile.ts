@@ -125,7 +125,7 @@ function emit(expr: Expr, schema: Schema, tables: SqlDialect, alias: string | un
       const by = expr.partitionBy.map(sql)
       const parts = [
         ...(by.length === 0 ? [] : [`PARTITION BY ${by.join(', ')}`]),
-        ...(expr.orderBy.length === 0 ? [] : [ordering(expr.orderBy, schema, tables, alias)]),
+        ...(expr.orderBy.length > 0 ? [ordering(expr.orderBy, schema, tables, alias)] : anyOrder(expr, tables)),
         ...(expr.frame === undefined ? [] : [frameSql(expr.frame)]),
       ]
       return sized(expr, `${call} OVER (${parts.join(' ')})`, schema, tables)
@@ -140,6 +140,9 @@ function matches({ args }: Expr & { op: 'call' }, sql: (inner: Expr) => string, 
   const literal = tables.literal({ ...pattern, value: tables.pattern(pattern.value) })
   return fill(tables.functions.matches, [sql(value), literal])
 }
+
+const anyOrder = ({ fn }: Expr & { op: 'window' }, tables: SqlDialect): readonly string[] =>
+  tables.anyOrder !== '' && (fn === 'row_number' || fn === 'lag') ? [tables.anyOrder] : []
 
 function windowParams({ fn, params = [] }: Expr & { op: 'window' }): (Expr & { op: 'literal' })[] {
   if (fn === 'lag') return [{ op: 'literal', value: params[0] ?? 1, type: 'integer' }]

@@ -33,6 +33,8 @@ export interface SqlDialect {
   readonly windows: Readonly<Record<WindowFunction, Template>>
   /** How `row_number` becomes a 64-bit integer. */
   readonly rowNumber: Template
+  /** How `row_number` and `lag` are ordered where nobody says how; empty where they need not be. */
+  readonly anyOrder: string
   /** How `sum` of integers is brought back to 64 bits. */
   readonly integerSum: Template
   /** How the 128-bit integer of `exact_sum` becomes a double: divided by `$2`, its power of two. */

@@ -102,6 +102,7 @@ export const duckdb: SqlDialect = {
     exact_sum: 'sum(CAST(round($1 * $2) AS HUGEINT))',
   },
   rowNumber: '$1',
+  anyOrder: '',
   integerSum: 'CAST($1 AS BIGINT)',
   exactSum: '(CAST($1 AS DOUBLE) / $2)',
   identifier,
