@@ -93,6 +93,7 @@ export const ERRORS = {
   MR_SPARK_QUERY: ['Spark could not execute a query', 1],
   MR_SPARK_LOST: ['the Spark server went away with what it was doing', 1],
   MR_SPARK_STALLED: ['a query waits and no worker of the Spark cluster takes its tasks', 1],
+  MR_SPARK_PATHS: ['the Spark cluster does not see the folders of this machine', 2],
   // source files
   MR_SOURCE_FORMAT: ['the format of a source cannot be told', 2],
   MR_SOURCE_SCHEME: ['a kind of location that this engine cannot read', 2],

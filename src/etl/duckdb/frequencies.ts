@@ -4,6 +4,7 @@
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { eachPart, type Memo } from '../../core/memo.js'
+import type { Frequent } from '../counts.js'
 import { aggregate, cast, col, int, type Named } from '../expr.js'
 import type { Parts } from '../parts.js'
 import { aggregated, limit, project, union, type Relation } from '../relation.js'
@@ -22,11 +23,6 @@ const FILES = 64
 const TABLES = 4
 
 const [PLACE, FILE] = ['#place', '#file']
-
-export interface Frequent {
-  readonly values: readonly { readonly value: string; readonly count: number }[]
-  readonly distinct: number
-}
 
 /** For each column that asks, in their order: values as text and their counts, or null where there are too many. */
 type Lists = readonly (readonly (readonly [value: string, count: number])[] | null)[]

@@ -124,12 +124,7 @@ async function writePartitions(
     const reader = await connection.runAndReadAll(compile(groups, duckdb))
     return reader.getRows()
   }, signal)
-  if (values.length > MOST_PARTITIONS)
-    throw new MillraceError(
-      'MR_PUBLISH_PARTITION',
-      `partitions by ${by.join(', ')} would be ${values.length} folders; at most ${MOST_PARTITIONS} are written`,
-      { hint: 'partition by a column with fewer values, such as a day or a region' },
-    )
+  refuseValues(values, by)
   const sorted = `${folder}.sorted`
   try {
     const input = values.length < SORT_FROM ? relation : await sortedByPartition(session, relation, sorted, by, signal)
@@ -178,7 +173,6 @@ async function writeEach(
   signal?: AbortSignal,
 ): Promise<Written> {
   const kept = relation.schema.filter(({ name }) => !by.includes(name)).map(({ name }) => ({ name, expr: col(name) }))
-  refuseSamePaths(values, by)
   const total = values.reduce((sum, row) => sum + Number(row[by.length]), 0)
   const files: Written['files'][number][] = []
   let done = 0
@@ -187,10 +181,10 @@ async function writeEach(
       const value = row[i] as string | null | undefined
       const key = cast(col(name), 'text')
       const isValue = value == null ? call('is_null', key) : call('eq', key, text(value))
-      return { path: `${encodeURIComponent(name)}=${value == null ? NULL_PARTITION : encode(value)}`, isValue }
+      return isValue
     })
-    const inside = join(...parts.map(({ path }) => path))
-    const part = project(filter(relation, call('and', ...parts.map(({ isValue }) => isValue))), kept)
+    const inside = partitionFolder(row, by)
+    const part = project(filter(relation, call('and', ...parts)), kept)
     await mkdir(join(folder, inside), { recursive: true })
     const one = await writeOne(session, part, join(folder, inside), target, undefined, signal)
     files.push(...one.files.map((file) => ({ ...file, path: join(inside, file.path) })))
@@ -200,8 +194,25 @@ async function writeEach(
   return { schema: relation.schema, rows: total, files }
 }
 
-/** Two values in one folder would overwrite each other: a text that is called as "missing" is, or a file system's case. */
-function refuseSamePaths(values: readonly (readonly unknown[])[], by: readonly string[]): void {
+/** The folder of the rows that have these values, as text or null, of the columns `by`. */
+export function partitionFolder(row: readonly unknown[], by: readonly string[]): string {
+  const values = row as readonly (string | null | undefined)[]
+  return join(
+    ...by.map((name, i) => `${encodeURIComponent(name)}=${values[i] == null ? NULL_PARTITION : encode(values[i])}`),
+  )
+}
+
+/**
+ * Throws MR_PUBLISH_PARTITION where values are too many, or two would be in one folder and overwrite each other: a text
+ * that is called as "missing" is, or a file system's case.
+ */
+export function refuseValues(values: readonly (readonly unknown[])[], by: readonly string[]): void {
+  if (values.length > MOST_PARTITIONS)
+    throw new MillraceError(
+      'MR_PUBLISH_PARTITION',
+      `partitions by ${by.join(', ')} would be ${values.length} folders; at most ${MOST_PARTITIONS} are written`,
+      { hint: 'partition by a column with fewer values, such as a day or a region' },
+    )
   const seen = new Map<string, string>()
   for (const row of values as readonly (readonly (string | null)[])[]) {
     const names = by.map((_, i) => (row[i] == null ? NULL_PARTITION : encode(row[i])))
