@@ -7,7 +7,7 @@ export default defineConfig({
     globalSetup: ['test/engines/setup.ts'],
     pool: 'forks',
     fileParallelism: false, // some files stop parts of the one cluster
-    testTimeout: 120_000,
+    testTimeout: 240_000,
     hookTimeout: 300_000,
   },
 })
