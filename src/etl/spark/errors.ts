@@ -43,6 +43,11 @@ const WORDS: readonly (readonly [RegExp, ErrorCode, string])[] = [
   ],
 ]
 
+/** How often what was lost with the server is done: a server that is started anew has forgotten what it did. */
+export const ATTEMPTS = 3
+
+export const isLost = (error: unknown): boolean => error instanceof MillraceError && error.code === 'MR_SPARK_LOST'
+
 /** Turns whatever a query threw into a MillraceError; one that is not Spark's stays. `signal` tells an abort apart. */
 export function sparkEngineError(error: unknown, signal?: AbortSignal): unknown {
   if (signal?.aborted === true && !(error instanceof MillraceError && error.code === 'MR_CANCELLED'))

@@ -7,7 +7,7 @@ import { call, cast, col, int, num, text, type Expr } from '../expr.js'
 import { project, type Relation } from '../relation.js'
 import type { Cluster } from './cluster.js'
 import type { SparkQuery } from './connect/plan.js'
-import { sparkEngineError } from './errors.js'
+import { ATTEMPTS, isLost, sparkEngineError } from './errors.js'
 import { piecesOf } from './order.js'
 import { queryOf } from './reads.js'
 
@@ -64,10 +64,19 @@ async function* tablesOf(
   query: SparkQuery,
   signal?: AbortSignal,
 ): AsyncGenerator<Table, void, undefined> {
-  try {
-    yield* cluster.spark.batches(query, { signal })
-  } catch (error) {
-    throw sparkEngineError(error, signal)
+  for (let attempt = 1; ; attempt++) {
+    let any = false
+    try {
+      for await (const table of cluster.spark.batches(query, { signal })) {
+        any = true
+        yield table
+      }
+      return
+    } catch (error) {
+      // of rows that were given already none may come twice
+      if (any || !isLost(error) || attempt === ATTEMPTS || signal?.aborted === true)
+        throw sparkEngineError(error, signal)
+    }
   }
 }
 

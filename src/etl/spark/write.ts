@@ -17,7 +17,7 @@ import { POSITION, spark } from '../sql/spark-scan.js'
 import type { Cluster } from './cluster.js'
 import type { SparkQuery, SparkRead } from './connect/plan.js'
 import type { SparkProgress } from './connect/watch.js'
-import { sparkEngineError } from './errors.js'
+import { ATTEMPTS, isLost, sparkEngineError } from './errors.js'
 import { orderFooter } from './footer-order.js'
 import { rowsOf } from './footers.js'
 import { piecesOf } from './order.js'
@@ -28,8 +28,6 @@ import { locatedAt, pattern, queryOf } from './reads.js'
 const FILE_ROWS = 2 ** 20
 /** Queries that write at the same time. */
 const AT_ONCE = 3
-/** How often a write is begun that was lost with the server, each time in a folder of its own. */
-const ATTEMPTS = 3
 
 export interface DataFile {
   readonly path: string
@@ -153,8 +151,7 @@ export async function writeQuery(
       return await filesOf(cluster, path, Number(counted['rows'] ?? -1), signal)
     } catch (error) {
       await rm(path, { recursive: true, force: true })
-      const isLost = error instanceof MillraceError && error.code === 'MR_SPARK_LOST'
-      if (!isLost || attempt === ATTEMPTS || signal?.aborted === true) throw error
+      if (!isLost(error) || attempt === ATTEMPTS || signal?.aborted === true) throw error
     }
   }
 }
