@@ -24,8 +24,10 @@ import { piecesOf } from './order.js'
 import { writePartitions } from './partitions.js'
 import { locatedAt, pattern, queryOf } from './reads.js'
 
-/** Rows of a file, where the cluster's own cuts depend on how it was sorted. */
+/** Rows of a file, where the cluster's own cuts depend on how it was sorted, or leave many small files. */
 const FILE_ROWS = 2 ** 20
+/** Files with fewer rows on average are put together. */
+const SMALL_FILE = 2 ** 16
 /** Queries that write at the same time. */
 const AT_ONCE = 3
 
@@ -98,7 +100,8 @@ export async function writeOrdered(writing: Writing, relation: Relation): Promis
   await parallel([...pieces.entries()], AT_ONCE, async ([i, piece]) => {
     const query = queryOf(cluster, piece.relation, piece.isFixed ? undefined : nullable(piece.relation))
     const files = await writeQuery(writing, query, join(folder, `piece-${i}`), { report: report(i) })
-    written[i] = piece.isFixed || files.length < 2 ? files : await recut(writing, relation, files, `cut-${i}`)
+    const isLeft = files.length < 2 || (piece.isFixed && meanRows(files) >= SMALL_FILE)
+    written[i] = isLeft ? files : await recut(writing, relation, files, `cut-${i}`)
   })
   const all = written.flat()
   const some = all.filter(({ rows }) => rows > 0)
@@ -119,6 +122,8 @@ export async function settle(from: string, to: string): Promise<void> {
   await rename(from, to)
   await orderFooter(to)
 }
+
+const meanRows = (files: readonly DataFile[]): number => files.reduce((sum, { rows }) => sum + rows, 0) / files.length
 
 /** All columns as ones that may be NULL, which they are once they are read again to be cut: Parquet tells them apart. */
 function nullable(relation: Relation): string {
@@ -184,7 +189,7 @@ function options({ compression = 'snappy', quick }: Target): Readonly<Record<str
   }
 }
 
-/** The same rows in files of a fixed number of rows: where a sort is cut depends on a sample, and on the cluster. */
+/** The same rows in files of a fixed number: where a sort is cut depends on a sample, and on the cluster. */
 async function recut(
   writing: Writing,
   { schema }: Relation,
