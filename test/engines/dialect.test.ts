@@ -34,6 +34,7 @@ import {
   windowed,
 } from '../../src/etl/relation.js'
 import { SparkSession } from '../../src/etl/spark/connect/session.js'
+import { settings } from '../../src/etl/spark/settings.js'
 import { compile, expression } from '../../src/etl/sql/compile.js'
 import type { SqlDialect } from '../../src/etl/sql/dialect.js'
 import { duckdb } from '../../src/etl/sql/duckdb.js'
@@ -51,8 +52,8 @@ beforeAll(async () => {
   embedded = await (await DuckDBInstance.create(':memory:')).connect()
   await embedded.run(`SET TimeZone = 'UTC'`)
   spark = await SparkSession.connect(inject('spark').address)
-  // what the dialect needs; it holds also where Spark would replace `${name}` in texts
-  await spark.config({ 'spark.sql.session.timeZone': 'UTC', 'spark.sql.ansi.enabled': 'true' })
+  // the texts hold also where Spark would replace `${name}` in them
+  await spark.config({ ...settings(2), 'spark.sql.variable.substitute': 'true' })
 })
 afterAll(async () => {
   await spark[Symbol.asyncDispose]()

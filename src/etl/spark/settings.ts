@@ -15,6 +15,10 @@ export function settings(shufflePartitions: number): Readonly<Record<string, str
     'spark.sql.caseSensitive': 'false',
     // `${name}` in a text is a text
     'spark.sql.variable.substitute': 'false',
+    // what the parser learns of texts is 6 MiB a kilobyte of nested SQL, for ever unless this says otherwise
+    'spark.sql.parser.manageParserCaches': 'true',
+    'spark.sql.parser.parserDfaCacheFlushThreshold': '20000',
+    'spark.sql.parser.parserDfaCacheFlushRatio': '5',
     'spark.sql.shuffle.partitions': String(shufflePartitions),
     'spark.sql.adaptive.enabled': 'true',
     'spark.sql.adaptive.coalescePartitions.enabled': 'true',
