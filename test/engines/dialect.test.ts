@@ -166,7 +166,7 @@ describe('random expressions', () => {
           expect(differences(found, wanted, (j) => shown(exprs[j]))).toEqual([])
         },
       ),
-      { numRuns: 12, endOnFailure: true },
+      { numRuns: 6, endOnFailure: true },
     )
   })
   it.each(wrong)('$label fails on both', async ({ expr }) => {

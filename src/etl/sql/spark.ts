@@ -169,7 +169,7 @@ const DAY = String.raw`[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}`
 const ZONE = String.raw`(Z|[+-][0-9]{2}(:?[0-9]{2})?)?`
 /**
  * What texts must look like to become values of a type: of what Spark also takes only what DuckDB does. What DuckDB
- * alone takes is no value here: 0x10, 1_000, +-5, 24:00:00, 2024/01/01, years of three digits or BC, `epoch`.
+ * alone takes is no value here: 0x10, 1_000, +-5, 24:00:00, 2024/01/01, years of three digits or BC, `epoch`, `infinity` as a time.
  */
 const FORMS: Readonly<Record<'decimal' | 'number' | 'boolean' | 'timestamp' | 'date', string>> = {
   decimal: String.raw`\A${SPACE}[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?${SPACE}\z`,
