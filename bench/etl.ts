@@ -27,6 +27,7 @@ const python = (venv: string, script: string) => [
 ]
 const PEERS: Readonly<Record<string, readonly string[]>> = {
   duckdb: [process.execPath, join(ROOT, 'bench/etl/duckdb.mjs')],
+  'duckdb+profile': [process.execPath, join(ROOT, 'bench/etl/duckdb.mjs'), '--profile'],
   polars: python('etl', 'etl_polars.py'),
   pandas: python('etl', 'etl_pandas.py'),
   pyspark: python('spark', 'etl_spark.py'),
@@ -92,8 +93,9 @@ async function runMillrace(built: string, pattern: string): Promise<Run> {
     const hex = digest.slice('sha256:'.length)
     return JSON.parse(readFileSync(join(home, 'artifacts/sha256', hex.slice(0, 2), hex), 'utf8')) as T
   }
-  const quarantined = read<ValidationDocument>(said.report)
-    .rules.filter(({ id }) => id.startsWith('non_null_columns.') || id.startsWith('value_ranges.')) // of rows, not of the table
+  const report = read<ValidationDocument>(said.report)
+  const quarantined = report.rules
+    .filter(({ id }) => id.startsWith('non_null_columns.') || id.startsWith('value_ranges.')) // of rows, not of the table
     .map(({ id, violations }) => [id, violations] as const)
   const { columns } = read<PlanDocument>(said.plan).plan
   const fitted = (name: string, step: string): unknown =>
@@ -109,6 +111,7 @@ async function runMillrace(built: string, pattern: string): Promise<Run> {
       quarantined: Object.fromEntries(quarantined),
       numbers: Object.fromEntries(numbers),
       texts: Object.fromEntries(texts),
+      profile: Object.fromEntries(report.columns.map((column) => [column.name, column])),
       features: join(out, 'data-*/split=*/*.parquet'),
     },
   }
@@ -141,14 +144,17 @@ function goalsOf({ peer, version, rows, samples }: Measured): readonly GoalRow[]
     theirs.map(({ wall_s }) => wall_s),
   )
   switch (peer) {
-    case 'duckdb': {
+    case 'duckdb':
+    case 'duckdb+profile': {
+      const typed =
+        peer === 'duckdb' ? 'the same typed into the engine by hand' : "the same and the report's statistics by hand"
       const tax = { ...row, area: 'ETL tax', goal: 1.1, better: 'less' } as const
       const of = (get: (sample: Sample) => number) => times(theirs.map(get), ours.map(get))
       return [
-        { ...tax, what: `CPU beside the same typed into the engine by hand, ${at}`, measured: of((s) => s.cpu_s) },
+        { ...tax, what: `CPU beside ${typed}, ${at}`, measured: of((s) => s.cpu_s) },
         {
           ...tax,
-          what: `wall time beside the same typed into the engine by hand, ${at}`,
+          what: `wall time beside ${typed}, ${at}`,
           measured: of((s) => s.wall_s),
         },
       ]
@@ -185,7 +191,7 @@ function goalsOf({ peer, version, rows, samples }: Measured): readonly GoalRow[]
 
 /** e.g. `2.1.0`, as bench/peers/setup.sh installed it. */
 function versionOf(peer: string): string {
-  if (peer === 'duckdb') return (versions()['duckdb'] ?? '').replace(/^duckdb /, '')
+  if (peer.startsWith('duckdb')) return (versions()['duckdb'] ?? '').replace(/^duckdb /, '')
   const wanted = readFileSync(join(ROOT, `.venv-bench-${peer === 'pyspark' ? 'spark' : 'etl'}/wanted`), 'utf8')
   return new RegExp(`\\b${peer}==(\\S+)`).exec(wanted)?.[1] ?? ''
 }

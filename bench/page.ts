@@ -1,6 +1,7 @@
 /**
  * Writes docs/benchmarks.md from bench/results/*.json: one table an area, each goal with what was measured, its interval,
- * and whether its worse end meets it. Results that are not there, or hold no goals, are left out. `npm run bench -- page`.
+ * and whether its worse end meets it; then what crash tests and fuzzing counted. Results that are not there, or hold no
+ * goals, are left out. `npm run bench -- page`.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { isMet, type GoalRow } from './report.js'
@@ -70,7 +71,53 @@ function section({ bench, machine, goals = [], missing = {} }: Report): string {
   ].join('\n')
 }
 
-const reports = readReports(new URL('results/', import.meta.url))
-const page = [INTRODUCTION, ...reports.map(section)].join('\n')
+/** What the long runs of the crash tests and of the fuzzing counted; nothing where neither was recorded. */
+function counted(folder: URL): readonly string[] {
+  const read = <T>(name: string): T | undefined => {
+    const path = new URL(name, folder)
+    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : undefined
+  }
+  const chaos = read<Counts>('chaos.json')
+  const fuzz = read<Fuzz>('fuzz.json')
+  const lines = [
+    ...Object.entries(chaos?.tests ?? {}).map(([what, counts]) => {
+      const words = Object.entries(counts).map(([name, count]) => `${count.toLocaleString('en')} ${name}`)
+      return `| ${what} | ${words.join(', ')} |`
+    }),
+    ...(fuzz === undefined
+      ? []
+      : [
+          `| ${fuzz.parsers.length} parsers fuzzed for ${fuzz.secondsAParser} s each | ${fuzz.cases.toLocaleString('en')} cases |`,
+        ]),
+  ]
+  if (lines.length === 0) return []
+  return [
+    [
+      '## Crashes and fuzzing',
+      '',
+      'What the last `npm run chaos:full` and `npm run fuzz:long` counted; all of it held. [reliability.md](reliability.md)',
+      'says what that is.',
+      '',
+      '| test | counts |',
+      '|---|---|',
+      ...lines,
+      '',
+    ].join('\n'),
+  ]
+}
+
+interface Counts {
+  readonly tests: Readonly<Record<string, Readonly<Record<string, number>>>>
+}
+
+interface Fuzz {
+  readonly secondsAParser: number
+  readonly cases: number
+  readonly parsers: readonly unknown[]
+}
+
+const RESULTS = new URL('results/', import.meta.url)
+const reports = readReports(RESULTS)
+const page = [INTRODUCTION, ...reports.map(section), ...counted(RESULTS)].join('\n')
 writeFileSync(new URL('../docs/benchmarks.md', import.meta.url), page)
 console.log(`docs/benchmarks.md: ${reports.flatMap(({ goals = [] }) => goals).length} goals`)

@@ -1,5 +1,7 @@
 /** Are two contenders' results the same? Every row of the features, the quarantine, and what was fitted. */
 import { DuckDBInstance } from '@duckdb/node-api'
+import type { ColumnProfile } from '../../src/core/documents.js'
+import { canonicalJson } from '../../src/core/json.js'
 import { NUMBERS, TEXTS } from './job.js'
 
 export interface Facts {
@@ -8,7 +10,10 @@ export interface Facts {
   readonly numbers: Readonly<Record<string, readonly [number, number]>>
   /** Categories in the order of their positions. */
   readonly texts: Readonly<Record<string, readonly string[]>>
+  /** Of the sound rows, where it was asked for, by column. */
+  readonly profile?: Readonly<Record<string, Figures>>
 }
+type Figures = Pick<ColumnProfile, 'missing' | 'min' | 'max' | 'mean' | 'stddev' | 'distinct' | 'top'>
 
 /** Of what was fitted. */
 const MOST_DIFFERENCE = 1e-9
@@ -36,6 +41,7 @@ export async function compare(
         throw new Error(`${name}: ${number} has ${i === 0 ? 'mean' : 'deviation'} ${b}, ours ${a}`)
       fitted = Math.max(fitted, difference)
     }
+  for (const [column, figures] of Object.entries(theirs.profile ?? {})) sameFigures(name, column, ours.profile, figures)
   const instance = await DuckDBInstance.create(':memory:', { threads: '2' })
   const connection = await instance.connect()
   const table = (pattern: string): string =>
@@ -58,4 +64,17 @@ export async function compare(
       `${name}: of ${rows} rows ${alone} stand on one side alone, ${different} differ; features by ${features}`,
     )
   return { rows, fitted, features }
+}
+
+/** What one contender says of a column; bins are not compared, as each cuts them at its own bounds. */
+function sameFigures(name: string, column: string, ours: Facts['profile'], theirs: Figures): void {
+  const own: Figures = ours?.[column] ?? { missing: NaN }
+  for (const [what, value] of Object.entries(theirs) as [keyof Figures, Figures[keyof Figures]][]) {
+    const mine = own[what]
+    const isSame =
+      typeof value === 'number' && typeof mine === 'number'
+        ? Math.abs(value - mine) <= MOST_DIFFERENCE * Math.max(Math.abs(mine), Number.MIN_VALUE)
+        : canonicalJson(value) === canonicalJson(mine)
+    if (!isSame && what in own) throw new Error(`${name}: ${what} of ${column}: ${JSON.stringify([value, mine])}`)
+  }
 }

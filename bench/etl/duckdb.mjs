@@ -1,12 +1,16 @@
 /**
  * The job of bench/etl/job.ts typed into DuckDB by hand, with the engine that Millrace has and nothing else: no digests,
- * no manifests, no report, no order of rows. The floor that the tax is counted from. `node duckdb.mjs JOB.json`
+ * no manifests, no report, no order of rows. The floor that the tax is counted from. `node duckdb.mjs [--profile] JOB.json`
+ * With `--profile` also the statistics of each column that Millrace's report holds, likewise by hand.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 
-const { files, out, numbers, texts, not_null, ranges, most, shares } = JSON.parse(readFileSync(process.argv[2], 'utf8'))
+const asksProfile = process.argv[2] === '--profile'
+const { files, out, numbers, texts, not_null, ranges, most, shares } = JSON.parse(
+  readFileSync(process.argv.at(-1), 'utf8'),
+)
 const instance = await DuckDBInstance.create(':memory:', { threads: '2', preserve_insertion_order: 'false' })
 const db = await instance.connect()
 const rows = async (sql) => (await db.runAndReadAll(sql)).getRowObjects()
@@ -28,6 +32,7 @@ const [counts] = await rows(`SELECT ${counted.join(', ')} FROM judged`)
 mkdirSync(join(out, 'quarantine'), { recursive: true })
 await db.run(`COPY (SELECT * FROM judged WHERE rule IS NOT NULL) TO ${quote(join(out, 'quarantine/part.parquet'))}
   (FORMAT parquet, COMPRESSION zstd)`)
+const profile = asksProfile ? await profileOf('kept') : undefined
 const [{ cuts }] = await rows(
   `SELECT quantile_cont(epoch_us(happened_at)::DOUBLE, [${shares.join(', ')}]) AS cuts FROM kept`,
 )
@@ -62,5 +67,55 @@ const facts = {
   quarantined,
   numbers: Object.fromEntries(fitted.map(([n, mean, sd]) => [n, [mean, sd]])),
   texts: Object.fromEntries(texts.map((t, i) => [t, categories[i]])),
+  ...(profile === undefined ? {} : { profile }),
 }
 writeFileSync(join(out, 'facts.json'), JSON.stringify(facts))
+
+/** By column: missing values; of numbers and times also range, mean, deviation and 20 bins; of texts the 20 most frequent. */
+async function profileOf(table) {
+  const columns = (await rows(`DESCRIBE ${table}`)).map(({ column_name, column_type }) => {
+    const isText = column_type === 'VARCHAR'
+    const isTime = column_type === 'TIMESTAMP' || column_type === 'DATE'
+    return { name: column_name, isText, value: isTime ? `epoch_us(${column_name})` : column_name }
+  })
+  const ordered = columns.filter(({ isText }) => !isText)
+  const listed = columns.filter(({ isText }) => isText).map(({ name }) => name)
+  const each = ordered.map(
+    ({ name, value }) => `min(${value})::DOUBLE AS "min ${name}", max(${value})::DOUBLE AS "max ${name}",
+      avg(${value}) AS "mean ${name}", stddev_samp(${value}) AS "stddev ${name}"`,
+  )
+  const missing = columns.map(({ name }) => `count(*) - count(${name}) AS "missing ${name}"`)
+  const [found] = await rows(`SELECT ${[...missing, ...each].join(', ')} FROM ${table}`)
+  const bins = ordered.map(({ name, value }) => {
+    const [low, high] = [found[`min ${name}`], found[`max ${name}`]]
+    const bounds = Array.from({ length: 19 }, (_, i) => exact(low + ((high - low) * (i + 1)) / 20)).join(', ')
+    return `histogram(${value}::DOUBLE, [${bounds}]) AS "${name}"`
+  })
+  const [histograms] = await rows(`SELECT ${bins.join(', ')} FROM ${table}`)
+  const top = await rows(`SELECT grouping(${listed.join(', ')}) AS g, coalesce(${listed.join(', ')}) AS value,
+      count(*) AS n, count(*) OVER (PARTITION BY g) AS different
+    FROM ${table} GROUP BY GROUPING SETS (${listed.map((t) => `(${t})`).join(', ')})
+    HAVING value IS NOT NULL QUALIFY row_number() OVER (PARTITION BY g ORDER BY n DESC, value) <= 20 ORDER BY g, n DESC, value`)
+  return Object.fromEntries(
+    columns.map(({ name, isText }) => {
+      const group = (1 << listed.length) - 1 - (1 << (listed.length - 1 - listed.indexOf(name)))
+      const values = isText ? top.filter(({ g }) => Number(g) === group) : []
+      const figures = ['missing', 'min', 'max', 'mean', 'stddev'].flatMap((figure) => {
+        const value = found[`${figure} ${name}`]
+        return value === undefined ? [] : [[figure, Number(value)]]
+      })
+      return [
+        name,
+        {
+          ...Object.fromEntries(figures),
+          ...(isText
+            ? {
+                distinct: Number(values[0].different),
+                top: values.map(({ value, n }) => ({ value, count: Number(n) })),
+              }
+            : { histogram: histograms[name].entries.map(({ value }) => Number(value)) }),
+        },
+      ]
+    }),
+  )
+}

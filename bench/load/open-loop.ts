@@ -37,11 +37,17 @@ export interface OpenLoopResult {
   readonly failed: number
   /** Sent, and never answered. */
   readonly lost: number
+  /** Answers of 200 that are other than an earlier one of the same version of the model; they count as `ok` too. */
+  readonly wrong: number
+  /** What came on a socket that had asked nothing. */
+  readonly unasked: number
   /** From when the first request was due until the last, in seconds; `ok / seconds` is the goodput. */
   readonly seconds: number
   /** From when a request was due to the end of its answer. */
   readonly okMs: Quantiles
   readonly rejectedMs: Quantiles
+  /** From when a request was written to the end of its refusal: what of it is the server's. */
+  readonly rejectedSentMs: Quantiles
   /** From when a request was due until it was written: what this process, or a lack of free sockets, adds. */
   readonly lateMs: Quantiles
   readonly statuses: Readonly<Record<string, number>>
@@ -50,7 +56,9 @@ export interface OpenLoopResult {
 /** One keep-alive connection; connects again where the server closes it. */
 class Connection {
   private socket: Socket | undefined
+  /** Of the request that is out; NaN while none is. */
   private due = NaN
+  private sent = NaN
   private rest = ''
 
   constructor(private readonly loop: Loop) {}
@@ -73,6 +81,7 @@ class Connection {
 
   send(due: number): void {
     this.due = due
+    this.sent = performance.now()
     this.socket?.write(this.loop.request)
   }
 
@@ -84,6 +93,10 @@ class Connection {
 
   private read(bytes: number): boolean {
     const { buffer } = this.loop
+    if (Number.isNaN(this.due)) {
+      this.loop.unasked++
+      return true
+    }
     const text = this.rest + buffer.toString('latin1', 0, bytes)
     const head = text.indexOf('\r\n\r\n')
     const length = head < 0 ? undefined : /\r\ncontent-length: *(\d+)/i.exec(text)?.[1]
@@ -92,9 +105,9 @@ class Connection {
       return true
     }
     this.rest = ''
-    const { due } = this
+    const now = performance.now()
+    this.loop.answered(text, head, now - this.due, now - this.sent)
     this.due = NaN
-    this.loop.answered(Number(text.slice(9, 12)), performance.now() - due)
     // a connection that the server ends after this answer is free once it is open again
     if (!/\r\nconnection: *close/i.test(text.slice(0, head))) this.loop.free(this)
     return true
@@ -104,6 +117,7 @@ class Connection {
     if (!Number.isNaN(this.due)) this.loop.lost++
     this.due = NaN
     this.rest = ''
+    this.loop.notFree(this)
     if (this.loop.over) return
     this.open().then(
       () => this.loop.free(this),
@@ -120,9 +134,14 @@ class Loop {
   readonly idle: Connection[] = []
   readonly ok: number[] = []
   readonly rejected: number[] = []
+  readonly rejectedSent: number[] = []
+  /** By version of the model its answer: each request asks the same. */
+  private readonly bodies = new Map<string, string>()
   readonly statuses = new Map<number, number>()
   answers = 0
   lost = 0
+  wrong = 0
+  unasked = 0
   over = false
 
   constructor({ port, path, body }: OpenLoopOptions) {
@@ -133,15 +152,36 @@ class Loop {
     )
   }
 
-  answered(status: number, ms: number): void {
+  /** An answer, of which the headers end at `head`, with the time since its request was due and since it was sent. */
+  answered(text: string, head: number, ms: number, sentMs: number): void {
+    const status = Number(text.slice(9, 12))
     this.answers++
     this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1)
-    if (status === 200) this.ok.push(ms)
-    else if (status === 429 || status === 503) this.rejected.push(ms)
+    if (status === 200) {
+      this.ok.push(ms)
+      this.check(text, head)
+    } else if (status === 429 || status === 503) {
+      this.rejected.push(ms)
+      this.rejectedSent.push(sentMs)
+    }
+  }
+
+  private check(text: string, head: number): void {
+    const version = /\r\nmillrace-model-version: *(\S+)/i.exec(text.slice(0, head))?.[1] ?? ''
+    const body = text.slice(head)
+    const known = this.bodies.get(version)
+    if (known === undefined) this.bodies.set(version, body)
+    else if (known !== body) this.wrong++
   }
 
   free(connection: Connection): void {
     this.idle.push(connection)
+  }
+
+  /** A connection that the server closed is out of the others until it is open again. */
+  notFree(connection: Connection): void {
+    const at = this.idle.indexOf(connection)
+    if (at >= 0) this.idle.splice(at, 1)
   }
 }
 
@@ -190,9 +230,12 @@ export async function openLoop(options: OpenLoopOptions): Promise<OpenLoopResult
     rejected: loop.rejected.length,
     failed: loop.answers - loop.ok.length - loop.rejected.length,
     lost: late.length - loop.answers,
+    wrong: loop.wrong,
+    unasked: loop.unasked,
     seconds,
     okMs: quantiles(loop.ok),
     rejectedMs: quantiles(loop.rejected),
+    rejectedSentMs: quantiles(loop.rejectedSent),
     lateMs: quantiles(late),
     statuses: Object.fromEntries(loop.statuses),
   }

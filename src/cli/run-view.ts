@@ -23,7 +23,11 @@ export class RunView {
   constructor(private readonly out: Output) {}
 
   plan(plan: MachinePlan): void {
-    for (const note of plan.notes) this.out.say(this.out.style('dim', `· ${printable(note)}`))
+    for (const note of plan.notes) this.note(note)
+  }
+
+  note(note: string): void {
+    this.out.say(this.out.style('dim', `· ${printable(note)}`))
   }
 
   event(event: ExecutionEvent): void {

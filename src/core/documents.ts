@@ -6,11 +6,24 @@ import type { ArtifactRef } from './artifacts.js'
 import type { Costs } from './metrics.js'
 import type { Schema, Task } from './schema.js'
 
-/** A table on disk: Parquet files in order, each with its digest. */
+/** A file of a table. Rows are numbered over all files, whether they are rows of the table or not. */
+export interface TableFile {
+  readonly ref: ArtifactRef
+  /** That the file holds. */
+  readonly rows: number
+  /**
+   * Its rows that are none of the table's, where there are such: a deletion vector as in Delta Lake and Iceberg, one bit for
+   * each row that the file holds, 1 where it is left out, the first in the highest bit of the first byte.
+   */
+  readonly deleted?: ArtifactRef
+}
+
+/** A table on disk: Parquet files in order, each with its digest. Several tables may share files. */
 export interface TableDocument {
   readonly schema: Schema
+  /** Of the table: those that are left out are not among them. */
   readonly rows: number
-  readonly files: readonly { readonly ref: ArtifactRef; readonly rows: number }[]
+  readonly files: readonly TableFile[]
   /** What is missing is NULL in the files, never NaN or ''; not said of a source's own files. */
   readonly plain?: true
 }
@@ -57,15 +70,17 @@ export interface ColumnProfile {
   readonly name: string
   readonly type: Schema[number]['type']
   readonly missing: number
-  /** Not counted for numbers with fractions and times of day. */
+  /** Not counted for numbers with fractions and times of day, nor for other numbers and dates where a file has over 1,000. */
   readonly distinct?: number
   /** Numbers and times (microseconds): over the rows that are not missing. */
   readonly min?: number
   readonly max?: number
   readonly mean?: number
   readonly stddev?: number
-  /** 20 equal bins from min to max: counts. Numbers and times. */
+  /** Numbers and times: counts of bins, at most 32, the first with the least value and the last with the largest. */
   readonly histogram?: readonly number[]
+  /** Of the histogram: where the first begins, and how wide each is: a power of two, or of days. */
+  readonly bins?: { readonly low: number; readonly width: number }
   /** Text and booleans: the most frequent values, at most 20. */
   readonly top?: readonly { readonly value: string; readonly count: number }[]
 }

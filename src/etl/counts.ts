@@ -6,6 +6,7 @@
 import { eachPart, type Memo } from '../core/memo.js'
 import type { ColumnStatistics } from './engine.js'
 import { aggregate, call, col, type Expr, missing, num, when } from './expr.js'
+import type { Histogram } from './histogram.js'
 import type { Parts } from './parts.js'
 import type { Relation } from './relation.js'
 import { combine, NO_MOMENTS, numberOf, sampleDeviation, type Moments, type Wanted } from './statistics.js'
@@ -53,7 +54,7 @@ export function figuresOf(want: Wanted, isSure: boolean): readonly Expr[] {
  * Facts for each wanted column.
  * @param text the likeness of the parts as the engine's SQL: what the figures are made by
  * @param read for each file of the relation its partials, in order
- * @returns also how many of the parts were read
+ * @returns also the rows of each part, and how many of the parts were read
  */
 export async function countPass(
   parts: Parts,
@@ -61,7 +62,7 @@ export async function countPass(
   memo: Memo | undefined,
   text: string,
   read: (relation: Relation) => Promise<readonly (readonly Partial[])[]>,
-): Promise<{ readonly counted: readonly Counted[]; readonly made: number }> {
+): Promise<{ readonly counted: readonly Counted[]; readonly partRows: readonly number[]; readonly made: number }> {
   const about = [
     'counts',
     1,
@@ -79,7 +80,8 @@ export async function countPass(
       const facts = counted[i]
       if (facts !== undefined) add(facts, want, rows, columns[i] ?? [])
     }
-  return { counted, made }
+  const partRows = values.map((partials) => partials.reduce((sum, [rows]) => sum + rows, 0))
+  return { counted, partRows, made }
 }
 
 function add(facts: Counted, want: Wanted, rows: number, figures: readonly (number | null)[]): void {
@@ -109,11 +111,13 @@ export function describe(
   counted: readonly Counted[],
   ordered: readonly (readonly number[])[],
   frequent: ReadonlyMap<number, Frequent>,
+  drawn: ReadonlyMap<number, Histogram>,
 ): ReadonlyMap<string, ColumnStatistics> {
   const rows = counted[0]?.rows ?? 0
   return new Map(
     wanted.map(({ request }, i): [string, ColumnStatistics] => {
       const { moments, min, max } = counted[i] ?? { moments: NO_MOMENTS }
+      const histogram = drawn.get(i)
       const listed = frequent.get(i)
       const any = moments.count > 0
       return [
@@ -124,9 +128,12 @@ export function describe(
           ...(request.mean === true && any ? { mean: moments.mean } : {}),
           ...(request.stddev === true ? { stddev: sampleDeviation(moments) } : {}),
           ...(request.range === true && min !== undefined && max !== undefined ? { min, max } : {}),
+          ...(histogram === undefined ? {} : { histogram }),
           ...(request.quantiles !== undefined && any ? { quantiles: ordered[i] ?? [] } : {}),
           ...(request.values === undefined ? {} : { values: listed?.values.slice(0, request.values) ?? [] }),
-          ...(request.distinct === true ? { distinct: listed?.distinct ?? 0 } : {}),
+          ...(request.distinct === true || (request.distinct === 'few' && listed !== undefined)
+            ? { distinct: listed?.distinct ?? 0 }
+            : {}),
         },
       ]
     }),

@@ -2,6 +2,7 @@
 import type { Schema } from '../core/schema.js'
 import type { Dataset } from '../core/table.js'
 import type { Expr } from './expr.js'
+import type { Histogram } from './histogram.js'
 import type { Relation, Source } from './relation.js'
 
 export interface CompiledQuery {
@@ -25,17 +26,27 @@ export interface Target {
   readonly folder: string
   readonly format: 'parquet' | 'csv' | 'json'
   readonly compression?: 'snappy' | 'zstd' | 'gzip' | 'none'
-  /** Parquet with zstd: a few percent larger for a third less work, for tables that only Millrace reads. */
+  /** Parquet: a few percent larger for a third less work, for tables that are written by the way. */
   readonly quick?: boolean
   /** Writes one folder `column=value` per value, rows in the relation's order in each. */
   readonly partitionBy?: readonly string[]
+  /** Parquet: `perhapsInfinite` of the files is told. */
+  readonly tellInfinite?: boolean
 }
 
 /** What `write` left: files relative to the target's folder, in a stable order. */
 export interface Written {
   readonly schema: Schema
   readonly rows: number
-  readonly files: readonly { readonly path: string; readonly rows: number; readonly bytes: number }[]
+  readonly files: readonly {
+    readonly path: string
+    readonly rows: number
+    readonly bytes: number
+    /** Of a partitioned table: the values of `partitionBy`, as text. */
+    readonly partition?: readonly (string | null)[]
+    /** Columns of numbers that may hold a NaN or an infinity, by the file's own statistics; absent for none. */
+    readonly perhapsInfinite?: readonly string[]
+  }[]
 }
 
 /** Exact facts about the values of one expression over the rows of a relation; missing values left out. */
@@ -48,10 +59,13 @@ export interface ColumnStatistics {
   readonly stddev?: number
   readonly min?: number
   readonly max?: number
+  /** Of columns with a finite range: bins of equal width, and exact counts. */
+  readonly histogram?: Histogram
   /** In the order of the fractions asked for; linear interpolation, exact. */
   readonly quantiles?: readonly number[]
   /** Distinct values as text by descending count, ties by UTF-8 bytes; at most `limit`. */
   readonly values?: readonly { readonly value: string; readonly count: number }[]
+  /** Absent too where only `few` are counted, and there are more. */
   readonly distinct?: number
 }
 
@@ -61,11 +75,14 @@ export interface StatisticsRequest {
   readonly mean?: boolean
   readonly stddev?: boolean
   readonly range?: boolean
+  /** With the range. */
+  readonly histogram?: boolean
   /** Fractions in [0, 1]. */
   readonly quantiles?: readonly number[]
   /** How many of the most frequent values to list. */
   readonly values?: number
-  readonly distinct?: boolean
+  /** `few`: only where no file of the table has more than about a thousand, so that the numbers merge. */
+  readonly distinct?: boolean | 'few'
 }
 
 /** What happens where files of a source have different columns or types. */

@@ -10,6 +10,13 @@ import { nameOf, type Source } from './relation.js'
 /** What Hive calls the folder of missing values. */
 const MISSING = '__HIVE_DEFAULT_PARTITION__'
 
+/** The folder of a column's value, as text: `region=North`. What is not plain ASCII is percent-encoded, as DuckDB does. */
+export function folderName(column: string, value: string | null | undefined): string {
+  const encoded = (text: string): string =>
+    encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+  return `${encodeURIComponent(column)}=${value == null ? MISSING : encoded(value)}`
+}
+
 /**
  * The columns that the folders between `root` and the files (paths, or addresses of objects) give, from the outermost
  * in; undefined if none. Throws MR_SOURCE_HEADER where files lie in folders of different columns.

@@ -9,7 +9,7 @@ type Scan = Relation & { readonly kind: 'scan' }
 
 /** The files that a relation reads row by row. */
 export interface Parts {
-  /** For each file, what tells its rows from others': the digest of its content, and its place if that is looked at. */
+  /** For each file, what tells its rows from others': the digests of its content and of what is left out of it, and its place if that is looked at. */
   readonly names: readonly string[]
   /** The relation over these files alone; rows have the numbers that they have in the whole. */
   only(indices: readonly number[]): Relation
@@ -34,20 +34,24 @@ export function partsOf(relation: Relation): Parts | undefined {
   if (isPlaced && rowsBefore === undefined) return undefined
   const digests = source.paths.map((path) => source.digests?.[path])
   if (digests.some((digest) => digest === undefined)) return undefined
-  const over = (paths: readonly string[], before: readonly number[]): Relation =>
-    replaced(relation, { ...scan, source: { ...withoutDigests(source), paths }, rowsBefore: before })
+  const names = source.paths.map((path, i) => {
+    const deleted = source.deleted?.[path]
+    return `${digests[i]}${deleted === undefined ? '' : ` without ${deleted.digest}`}`
+  })
+  const { digests: _, deleted, ...read } = source
+  const over = (paths: readonly string[], before: readonly number[], some: Pick<Source, 'deleted'>): Relation =>
+    replaced(relation, { ...scan, source: { ...read, ...some, paths }, rowsBefore: before })
   return {
-    names: digests.map((digest, i) => (isPlaced ? `${digest} from row ${rowsBefore?.[i]}` : String(digest))),
+    names: isPlaced ? names.map((name, i) => `${name} from row ${rowsBefore?.[i]}`) : names,
     only: (indices) =>
       over(
         indices.map((i) => source.paths[i] ?? ''),
         indices.map((i) => rowsBefore?.[i] ?? 0),
+        deleted === undefined ? {} : { deleted },
       ),
-    likeness: over([''], [0]),
+    likeness: over([''], [0], {}),
   }
 }
-
-const withoutDigests = ({ digests: _, ...source }: Source): Source => source
 
 /** The scan that projections and filters stand on, and its columns that they look at for the columns `wanted`. */
 function scanBelow(

@@ -16,6 +16,12 @@ export interface ObjectVersion {
   readonly size: number
 }
 
+/** For each row of a file a bit, 1 where it is left out, the first in the highest bit of the first byte. */
+export interface DeletedRows {
+  readonly bits: Uint8Array
+  readonly digest: string
+}
+
 /** Files of one format, read in the order given. `schema` says what the columns are after reading. */
 export interface Source {
   readonly format: FileFormat
@@ -24,6 +30,8 @@ export interface Source {
   readonly objects?: Readonly<Record<string, ObjectVersion>>
   /** By path, the digest of the content, where it is known: what is computed of a file can be kept under it. */
   readonly digests?: Readonly<Record<string, string>>
+  /** By path, rows of Parquet files that are left out; the others keep their numbers. */
+  readonly deleted?: Readonly<Record<string, DeletedRows>>
   /** Columns that folders called `column=value` below `root` give: see hive.ts. */
   readonly hive?: { readonly root: string; readonly columns: readonly string[] }
   readonly csv?: {

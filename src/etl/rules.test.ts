@@ -156,12 +156,12 @@ describe('a profile', () => {
     const [id, age, name, when] = await profileTable(engine, table, schema)
     expect(id).toMatchObject({ name: 'id', type: 'integer', missing: 2, distinct: 4, min: 1, max: 7 })
     expect(age).toMatchObject({ missing: 1, distinct: 8, min: -5, max: 200, mean: 58.125 })
-    const bins = new Array<number>(20).fill(0)
+    const bins = new Array<number>(27).fill(0)
     for (const value of [30, -5, 40, 50, 60, 200, 70, 20]) {
-      const bin = Math.min(19, Math.floor((value + 5) / 10.25))
+      const bin = Math.floor((value + 8) / 8)
       bins[bin] = (bins[bin] ?? 0) + 1
     }
-    expect(age?.histogram).toEqual(bins)
+    expect(age).toMatchObject({ histogram: bins, bins: { low: -8, width: 8 } })
     expect(name).toEqual({
       name: 'name',
       type: 'text',
@@ -188,7 +188,8 @@ describe('a profile', () => {
         max: 5,
         mean: 5,
         stddev: 0,
-        histogram: [2, ...new Array<number>(19).fill(0)],
+        histogram: [2],
+        bins: { low: 5, width: 1 },
       },
       { name: 'm', type: 'text', missing: 2, distinct: 0, top: [] },
     ])

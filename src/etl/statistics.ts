@@ -1,8 +1,9 @@
 /** The part of column statistics that no engine does: requests as expressions, and partials combined in order. */
-import type { ColumnType, Schema } from '../core/schema.js'
+import type { ColumnType } from '../core/schema.js'
 import { MillraceError } from '../core/errors.js'
-import type { StatisticsRequest } from './engine.js'
+import type { ColumnStatistics, StatisticsRequest } from './engine.js'
 import { call, cast, col, type Expr, num, text } from './expr.js'
+import type { Relation } from './relation.js'
 import { typeOf } from './types.js'
 
 /** Count, mean and sum of squared differences from it. */
@@ -31,6 +32,21 @@ export function combine(a: Moments, b: Moments): Moments {
 export const sampleDeviation = ({ count, squares }: Moments): number =>
   count < 2 ? 0 : Math.sqrt(Math.max(0, squares) / (count - 1))
 
+/**
+ * Mean, deviation and range of the values with `value` in place of the missing ones, of those without it: what a second
+ * pass over all rows would find, but for the last bits. Some must be there.
+ */
+export function filled(facts: Filled, value: number): Filled {
+  const { rows, missing, mean, stddev, min, max } = facts
+  const count = rows - missing
+  const there = { count, mean, squares: stddev ** 2 * (count - 1) }
+  const all = combine(there, { count: missing, mean: value, squares: 0 })
+  const [least, largest] = missing === 0 ? [min, max] : [Math.min(min, value), Math.max(max, value)]
+  return { rows, missing: 0, mean: all.mean, stddev: sampleDeviation(all), min: least, max: largest }
+}
+
+type Filled = Required<Pick<ColumnStatistics, 'rows' | 'missing' | 'mean' | 'stddev' | 'min' | 'max'>>
+
 /** A request, with its value as a column of the relation that is read. */
 export interface Wanted {
   readonly request: StatisticsRequest
@@ -39,16 +55,46 @@ export interface Wanted {
 }
 
 /** The request's value with everything that is missing as NULL, and its type. */
-export function presentValue(request: StatisticsRequest, schema: Schema): { expr: Expr; type: ColumnType } {
-  const type = typeOf(request.expr, schema)
-  const numeric = request.mean ?? request.stddev ?? request.range ?? request.quantiles !== undefined
+export function presentValue(request: StatisticsRequest, relation: Relation): { expr: Expr; type: ColumnType } {
+  const type = typeOf(request.expr, relation.schema)
+  const { mean, stddev, range, histogram, quantiles } = request
+  const numeric = mean ?? stddev ?? range ?? histogram ?? quantiles !== undefined
   if (type === 'text' && numeric)
     throw new MillraceError('MR_PLAN_TYPE', `${request.name}: text has no mean, deviation, range or quantiles`)
   for (const fraction of request.quantiles ?? [])
     if (!(fraction >= 0 && fraction <= 1))
       throw new MillraceError('MR_PLAN_TYPE', `${request.name}: a quantile is between 0 and 1, not ${fraction}`)
   const nothing = type === 'text' ? text('') : type === 'number' ? num(NaN) : undefined
-  return { expr: nothing === undefined ? request.expr : call('nullif', request.expr, nothing), type }
+  const isPresent = nothing === undefined || isNullOnly(request.expr, relation)
+  return { expr: isPresent ? request.expr : call('nullif', request.expr, nothing), type }
+}
+
+/** True if what is missing is NULL already, as in every column of a scan: to compare each value would cost a quarter. */
+export function isNullOnly(expr: Expr, relation: Relation): boolean {
+  switch (expr.op) {
+    case 'column':
+      switch (relation.kind) {
+        case 'scan':
+          return true
+        case 'filter':
+          return isNullOnly(expr, relation.input)
+        case 'project': {
+          const column = relation.columns.find(({ name }) => name === expr.name)
+          return column !== undefined && isNullOnly(column.expr, relation.input)
+        }
+        default:
+          return false
+      }
+    case 'literal':
+      return expr.value !== '' && !Number.isNaN(expr.value)
+    case 'cast':
+      // of text the cast may make NaN
+      return typeOf(expr.value, relation.schema) !== 'text' && isNullOnly(expr.value, relation)
+    case 'call':
+      return expr.fn === 'coalesce' && expr.args.every((arg) => isNullOnly(arg, relation))
+    default:
+      return false
+  }
 }
 
 /** A present value as a number: times in microseconds, truth values as 0 and 1. */

@@ -2,7 +2,9 @@
  * The journal's file. One line an event: `<crc32c, 8 hex digits> <JSON>\n`, the checksum over the JSON's bytes. The
  * first line is `{"journal":"millrace","version":1}`. Every other line's JSON starts with `"at":<offset>`, the bytes of
  * the file that were safe on disk when it was written: a line with an offset beyond a damaged line proves that the damaged
- * one had been safe. What is damaged without such a witness is the torn end of writes that were never acknowledged.
+ * one had been safe. Damage without such a witness is of writes that were not synced one by one, such as a power failure
+ * leaves: whole lines after it count all the same, as the last of them may have been acknowledged; what follows the last
+ * whole line is a torn end. A line without a type says nothing: it stands where damage was.
  */
 import { crc32c } from '../core/crc32c.js'
 import { MillraceError } from '../core/errors.js'
@@ -70,10 +72,21 @@ export interface Line {
   readonly number: number
 }
 
+/** Bytes of the file that are no lines, between lines that are. */
+export interface Damage {
+  readonly start: number
+  readonly end: number
+  /** Of the first line that was there, from 1. */
+  readonly number: number
+}
+
 export interface Scan {
   readonly lines: readonly Line[]
-  /** Up to here the file is good; what follows is torn or not yet written in full. */
+  readonly damages: readonly Damage[]
+  /** Up to here the file is good but for `damages`; what follows is torn or not yet written in full. */
   readonly end: number
+  /** Number of the line that begins at `end`. */
+  readonly next: number
 }
 
 /**
@@ -83,26 +96,35 @@ export interface Scan {
  */
 export function scanLines(bytes: Buffer, offset: number, firstLine: number, file: string): Scan {
   const lines: Line[] = []
+  const damages: Damage[] = []
   let number = firstLine
-  let bad: { line: number; offset: number } | undefined
+  let bad: { readonly start: number; readonly number: number } | undefined
   for (let from = 0; from < bytes.length; number++) {
-    const newline = bytes.indexOf(NEWLINE, from)
-    if (newline < 0) {
-      bad ??= { line: number, offset: offset + from }
-      break
-    }
-    const parsed = parseLine(bytes, from, newline)
-    if (parsed === undefined) bad ??= { line: number, offset: offset + from }
-    else if (offset + from === 0) checkHeader(parsed, file)
-    else if (bad !== undefined && Number(parsed['at']) > bad.offset) throw corrupt(file, bad)
-    else if (bad === undefined) {
+    const [start, newline] = [offset + from, bytes.indexOf(NEWLINE, from)]
+    const parsed = newline < 0 ? undefined : parseLine(bytes, from, newline)
+    if (parsed === undefined) bad ??= { start, number }
+    else if (start === 0) checkHeader(parsed, file)
+    else {
+      const first = damages[0] ?? bad
+      if (first !== undefined && (first.start === 0 || Number(parsed['at']) > first.start)) throw corrupt(file, first)
+      if (bad !== undefined) damages.push({ ...bad, end: start })
+      bad = undefined
       const { at: _, ...event } = parsed
-      lines.push({ event: event as unknown as RunEvent, start: offset + from, end: offset + newline + 1, number })
+      if (event['type'] !== undefined)
+        lines.push({ event: event as unknown as RunEvent, start, end: offset + newline + 1, number })
     }
+    if (newline < 0) break
     from = newline + 1
   }
-  if (bad?.offset === 0 && !HEADER.subarray(0, bytes.length).equals(bytes)) throw foreign(file)
-  return { lines, end: bad?.offset ?? offset + bytes.length }
+  if (bad?.start === 0 && !HEADER.subarray(0, bytes.length).equals(bytes)) throw foreign(file)
+  return { lines, damages, end: bad?.start ?? offset + bytes.length, next: bad?.number ?? number }
+}
+
+/** A line that says nothing, as long as what is damaged; `at` as of other lines. */
+export function blankLine({ start, end, number }: Damage, at: number, file: string): Buffer {
+  const json = `{"at":${at}}`.padEnd(end - start - AROUND)
+  if (json.length > end - start - AROUND) throw corrupt(file, { start, number })
+  return encodeLine(json)
 }
 
 function parseLine(bytes: Buffer, from: number, to: number): Record<string, unknown> | undefined {
@@ -131,13 +153,13 @@ function foreign(file: string): MillraceError {
   })
 }
 
-function corrupt(file: string, bad: { line: number; offset: number }): MillraceError {
+export function corrupt(file: string, { start, number }: Omit<Damage, 'end'>): MillraceError {
   return new MillraceError(
     'MR_JOURNAL_CORRUPT',
-    `${file}: line ${bad.line} (byte ${bad.offset}) does not have its checksum, and later lines do: it was damaged after it was written`,
+    `${file}: line ${number} (byte ${start}) does not have its checksum, and later lines do: it was damaged after it was written`,
     {
-      hint: `have the disk looked at; then restore the file from a copy, or keep what is before the damage: truncate -s ${bad.offset} '${file}'`,
-      at: { file, line: bad.line, column: 1 },
+      hint: `have the disk looked at; then restore the file from a copy, or keep what is before the damage: truncate -s ${start} '${file}'`,
+      at: { file, line: number, column: 1 },
     },
   )
 }

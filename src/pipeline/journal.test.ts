@@ -3,7 +3,7 @@ import { appendFile, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { collect, journalConformance, log, started } from '../../test/conformance/journal.js'
+import { collect, journalConformance, log, started, succeeded } from '../../test/conformance/journal.js'
 import { encodeLine } from './journal-format.js'
 import { openJournal } from './journal.js'
 
@@ -79,12 +79,17 @@ describe('a torn end', () => {
     expect((await messages()).messages).toEqual(['one', 'two'])
   })
 
-  test('power lost within a batch: blocks of it that did not reach the disk take it away, not the journal', async () => {
+  test('power lost within a batch: what did not reach the disk is said, and takes only itself away', async () => {
     const whole = await write(['one'], ['two', 'three', 'four'])
     const at = whole.indexOf('two')
     whole.fill(0, at - 60, at + 10)
     await writeFile(path, whole)
-    expect(await messages()).toMatchObject({ messages: ['one'], notes: [expect.stringContaining('torn')] })
+    for (const write of [false, true])
+      expect(await messages(write)).toMatchObject({
+        messages: ['one', 'four'],
+        notes: [expect.stringMatching(/line 4 \(byte \d+\) is damaged and was left out/)],
+      })
+    expect(await messages()).toEqual({ messages: ['one', 'four'], notes: [] }) // mended
   })
 })
 
@@ -164,7 +169,42 @@ test('what need not be durable is seen by readers, and may be lost until what fo
   // power lost at the sync of `two`: its block reached the disk, that of `one` did not
   whole.fill(0, durable, whole.indexOf('one'))
   await writeFile(path, whole)
-  expect(await messages()).toMatchObject({ messages: [], notes: [expect.stringContaining('torn')] })
+  expect(await messages()).toMatchObject({ messages: ['two'], notes: [expect.stringContaining('line 3')] })
+})
+
+test('a success that was acknowledged outlives damage of a line just before it that was not durable', async () => {
+  const journal = await openJournal(home, { write: true })
+  await journal.append(started('r'))
+  const from = (await readFile(path)).length
+  await journal.append(log('r', 'not durable'), false)
+  const to = (await readFile(path)).length
+  await journal.append(succeeded('r', 'base'))
+  await journal.close()
+  const whole = await readFile(path)
+  const found = async (write: boolean): Promise<readonly [successes: number, notes: readonly string[]]> => {
+    const opened = await openJournal(home, { write })
+    const [successes, events] = [await opened.successes('s', 'base'), await collect(opened.replay('r'))]
+    await opened.close()
+    expect(events.map(({ type }) => type)).toContain('stage-succeeded')
+    return [successes.length, opened.notes]
+  }
+  for (let byte = from; byte < to; byte += 5) {
+    const damaged = Buffer.from(whole)
+    damaged.writeUInt8(damaged.readUInt8(byte) ^ 4, byte)
+    await writeFile(path, damaged)
+    const said = [expect.stringContaining(`journal: line 3 (byte ${from}) is damaged`)]
+    expect(await found(false)).toEqual([1, said])
+    expect(await readFile(path)).toEqual(damaged) // who reads changes nothing
+    expect(await found(true)).toEqual([1, said])
+    // and what is written after it does not make it damage of something that had been safe
+    const next = await openJournal(home, { write: true })
+    await next.append(log('r', 'later'))
+    await next.close()
+    expect(await found(false)).toEqual([1, []])
+    const mended = await readFile(path)
+    expect(mended.subarray(0, from)).toEqual(whole.subarray(0, from))
+    expect(mended.subarray(to, whole.length)).toEqual(whole.subarray(to))
+  }
 })
 
 test('one sync serves all that wait for it', async () => {

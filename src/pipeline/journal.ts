@@ -10,10 +10,10 @@ import { MillraceError, nearest } from '../core/errors.js'
 import { fileError, makeFolder, syncFolder } from '../core/files.js'
 import type { RunEvent, StageCheckpoint, StageSucceeded } from './events.js'
 import { JournalIndex, type RunSummary } from './journal-index.js'
-import { HEADER, encodeEvents, scanLines } from './journal-format.js'
+import { blankLine, corrupt, type Damage, encodeEvents, HEADER, scanLines } from './journal-format.js'
 
 export interface RunJournal {
-  /** What opening found and did, e.g. that a torn end was cut. */
+  /** What reading found and opening did, for people: a damaged line that was left out, a torn end that was cut. */
   readonly notes: readonly string[]
   /**
    * Resolves when the event is on disk. Events are written in the order of the calls; those of one turn of the event
@@ -38,7 +38,7 @@ export interface RunJournal {
 const CHUNK = 4 * 2 ** 20
 
 /**
- * Opens `<home>/journal`. With `write`, creates it and cuts a torn end (said in `notes`); the caller must hold the
+ * Opens `<home>/journal`. With `write`, creates it, cuts a torn end and blanks damaged lines (said in `notes`); the caller must hold the
  * home's lock. Without, it only reads, also while another process writes: each call sees what is there by then.
  * @param options.orEmpty reading a home without a journal finds no runs, instead of MR_FILE_MISSING
  */
@@ -92,6 +92,8 @@ class FileJournal implements RunJournal {
   #size = 0
   #lines = 0
   #durable = 0
+  /** By where they begin. */
+  readonly #damages = new Map<number, Damage>()
   #waiting: Batch | undefined
   #flushing: Promise<void> | undefined
   #refreshing: Promise<void> | undefined
@@ -106,12 +108,11 @@ class FileJournal implements RunJournal {
   async load(): Promise<void> {
     await this.#read()
     if (!this.#write) return
+    await this.#mend()
     const { size } = await this.#file.stat()
     if (size > this.#size) {
       await this.#file.truncate(this.#size)
-      this.notes.push(
-        `${this.#path}: the last write was torn; its ${size - this.#size} bytes, never acknowledged, were cut`,
-      )
+      this.notes.push(`${this.#path}: its end was torn or damaged, and ${size - this.#size} bytes of it were cut`)
     }
     const isNew = this.#size === 0
     if (isNew) {
@@ -122,6 +123,19 @@ class FileJournal implements RunJournal {
     await this.#file.sync() // also what a killed process wrote and did not sync
     if (isNew) await syncFolder(dirname(this.#path))
     this.#durable = this.#size
+  }
+
+  /** Puts lines that say nothing where damage is, so that later lines do not bear witness against it. */
+  async #mend(): Promise<void> {
+    if (this.#damages.size === 0) return
+    const file = await open(this.#path, 'r+') // what is opened to append writes nowhere else
+    try {
+      for (const damage of this.#damages.values())
+        await file.write(blankLine(damage, HEADER.length, this.#path), 0, undefined, damage.start)
+    } finally {
+      await file.close()
+    }
+    this.#damages.clear()
   }
 
   append(event: RunEvent, durable = true): Promise<void> {
@@ -203,11 +217,13 @@ class FileJournal implements RunJournal {
     let number = range.number
     while (at < range.end) {
       const chunk = await this.#chunk(at, range.end, number)
-      const { lines, end } = scanLines(chunk, at, number, this.#path)
+      const { lines, damages, end, next } = scanLines(chunk, at, number, this.#path)
+      const fresh = damages.find(({ start }) => !this.#damages.has(start))
+      if (fresh !== undefined) throw corrupt(this.#path, fresh)
       for (const { event } of lines) if (event.run === run) yield event
       if (end === at) throw this.#vanished(at)
       at = end
-      number += lines.length
+      number = next
     }
   }
 
@@ -248,9 +264,16 @@ class FileJournal implements RunJournal {
     if (size < this.#size) throw this.#vanished(size)
     while (this.#size < size) {
       const chunk = await this.#chunk(this.#size, size, this.#lines + 1)
-      const { lines, end } = scanLines(chunk, this.#size, this.#lines + 1, this.#path)
+      const { lines, damages, end, next } = scanLines(chunk, this.#size, this.#lines + 1, this.#path)
+      for (const damage of damages) {
+        this.#damages.set(damage.start, damage)
+        this.notes.push(
+          `${this.#path}: line ${damage.number} (byte ${damage.start}) is damaged and was left out, ` +
+            `${damage.end - damage.start} bytes; the lines after it are whole and count`,
+        )
+      }
       for (const line of lines) this.#index.add(line)
-      this.#lines += lines.length + (this.#size === 0 && end > 0 ? 1 : 0)
+      this.#lines = next - 1
       if (end === this.#size) return
       this.#size = end
     }
@@ -269,9 +292,9 @@ class FileJournal implements RunJournal {
       if (whole) return bytes
       const last = bytes.lastIndexOf(10)
       // A chunk that does not scan to its last newline holds damage: judge it with all that follows.
-      if (last >= 0 && scanLines(bytes.subarray(0, last + 1), from, line, this.#path).end === from + last + 1) {
-        return bytes.subarray(0, last + 1)
-      }
+      const lines = bytes.subarray(0, last + 1)
+      const { damages, end } = scanLines(lines, from, line, this.#path)
+      if (last >= 0 && damages.length === 0 && end === from + last + 1) return lines
     }
   }
 

@@ -249,11 +249,15 @@ const RESULT: Readonly<Record<number, 'access' | 'corrupt' | 'busy' | 'full'>> =
   13: 'full',
 }
 
+/** SQLITE_IOERR_SHMSIZE: the file beside the log cannot grow, for want of room on the disk. */
+const NO_ROOM_BESIDE = 10 | (19 << 8)
+
 function explained(file: string, error: unknown): unknown {
   const { rawCode, message } = error as { rawCode?: unknown; message?: unknown }
   const text = String(message)
   // The low byte is SQLite's primary result code; libsql has names for some of the extended ones only.
-  const kind = typeof rawCode === 'number' ? RESULT[rawCode & 0xff] : undefined
+  const known = typeof rawCode === 'number' ? RESULT[rawCode & 0xff] : undefined
+  const kind = rawCode === NO_ROOM_BESIDE ? 'full' : known
   // Failure to open carries no code, only SQLite's number for it at the end of the text: 14.
   if (kind === 'access' || text.startsWith('ConnectionFailed')) {
     const missing = existsSync(file) ? '' : ' (the file does not exist)'

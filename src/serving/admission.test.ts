@@ -110,6 +110,33 @@ it('gives no place to clients that send their bodies slowly, and cuts them', { t
   for (const client of slow) expect((await client.until(({ closed }) => closed)).status).toBe(408)
 })
 
+it('tells a connection that was opened ahead nothing, and answers its first request', { timeout: 20_000 }, async () => {
+  const { port } = await start({ headersTimeout: 100, keepAliveTimeout: 60_000 }, { maxWait: 300 })
+  const ahead = Array.from({ length: 3 }, () => new Client(port, ''))
+  const slow = new Client(port, 'POST /invocations HT')
+  expect((await slow.until(({ closed }) => closed)).text).toMatch(/^HTTP\/1.1 408 [^]*\r\nConnection: close\r\n[^]*"}$/)
+  // node:http has looked at all of them by now, and looks at each once more
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect(ahead.map(({ text, closed }) => [text, closed])).toEqual(ahead.map(() => ['', false]))
+  for (const client of ahead) client.socket.write(REQUEST)
+  for (const client of ahead) expect((await client.answered()).status).toBe(200)
+  // and the time for the headers of the next request counts as ever
+  const [first] = ahead as [Client]
+  first.text = ''
+  first.socket.write('POST /invo')
+  expect((await first.until(({ closed }) => closed)).status).toBe(408)
+})
+
+it('closes a connection that was opened ahead and never used, without a word', async () => {
+  const { port } = await start({ headersTimeout: 100, keepAliveTimeout: 400 }, { maxWait: 800 })
+  const [unused, used] = [new Client(port, ''), new Client(port, '')]
+  await new Promise((resolve) => setTimeout(resolve, 250))
+  used.socket.write(REQUEST)
+  expect((await unused.until(({ closed }) => closed)).text).toBe('')
+  // an answer may take longer than a connection may be silent
+  expect((await used.answered()).status).toBe(200)
+})
+
 it('refuses a giant body by its length, and one without a length where it has become too long', async () => {
   const { port, metrics } = await start({ body: 10_000 })
   const told = await new Client(port, head(10_001)).answered()

@@ -9,6 +9,7 @@ import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { Counter, Gauge, type Registry } from 'prom-client'
+import { noLongerIdle } from './connections.js'
 
 export interface AdmissionOptions {
   /** Requests for predictions that are read and not answered yet; default 256. More get 429. */
@@ -92,6 +93,7 @@ export class Admission {
   /** The server around `handler`: what cannot be taken does not reach it. */
   server(handler: Handler, options: object): Server {
     const server = createServer(options, (request, response) => {
+      noLongerIdle(request)
       if (hasNoBody(request.method)) return handler(request, response)
       if (this.active >= this.maxActive) return this.turnAway('active', this.tooMany, request, response)
       const length = announced(request)

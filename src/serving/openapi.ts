@@ -41,6 +41,8 @@ interface Example {
   readonly value: unknown
 }
 
+type Method = 'get' | 'post' | 'put'
+
 export interface OpenApiDocument {
   readonly openapi: '3.1.0'
   readonly info: object
@@ -48,7 +50,7 @@ export interface OpenApiDocument {
   readonly security?: readonly object[]
   readonly tags: readonly object[]
   /** By path, then by method in lower case. */
-  readonly paths: Readonly<Record<string, Readonly<Partial<Record<'get' | 'post', Operation>>>>>
+  readonly paths: Readonly<Record<string, Readonly<Partial<Record<Method, Operation>>>>>
   readonly components: object
 }
 
@@ -96,7 +98,7 @@ const BINARY =
 
 /** A route of the document; its errors follow from the rest. */
 interface Route {
-  readonly method: 'get' | 'post'
+  readonly method: Method
   readonly path: string
   readonly id: string
   readonly summary: string
@@ -141,7 +143,7 @@ export function openApi({ models, version, guarded }: Described): OpenApiDocumen
   const schemas: [string, JsonSchema][] = [['error', ERROR]]
   const routes = [...SERVER]
   for (const name of models.names) routes.push(...modelRoutes(models, name, schemas, names))
-  const paths = new Map<string, Partial<Record<Route['method'], Operation>>>()
+  const paths = new Map<string, Partial<Record<Method, Operation>>>()
   for (const route of routes)
     paths.set(route.path, { ...paths.get(route.path), [route.method]: operation(route, ids, guarded) })
   const tags = ['server', ...models.names.filter((name) => name !== 'server')]
@@ -271,7 +273,7 @@ function modelRoutes(models: ServedModels, name: string, schemas: [string, JsonS
   const routes = [
     ...first,
     ask(`${oip}/infer`, 'infer', `infer_${name}`, 'Open Inference Protocol v2'),
-    ask(torchserve, 'predictions', `predictions_${name}`, 'TorchServe’s inference'),
+    ...alsoPut(ask(torchserve, 'predictions', `predictions_${name}`, 'TorchServe’s inference')),
     ...describe(oip, `_${name}`),
   ]
   if (inPath(main.version) === undefined) return routes
@@ -283,10 +285,15 @@ function modelRoutes(models: ServedModels, name: string, schemas: [string, JsonS
   return [
     ...routes,
     ask(`${oip}/versions/{version}/infer`, 'infer', `infer_version_${name}`, 'The same, of one version', of),
-    ask(`${torchserve}/{version}`, 'predictions', `predictions_version_${name}`, 'The same, of one version', of),
+    ...alsoPut(
+      ask(`${torchserve}/{version}`, 'predictions', `predictions_version_${name}`, 'The same, of one version', of),
+    ),
     ...describe(`${oip}/versions/{version}`, `_version_${name}`, of),
   ]
 }
+
+/** The route, and the same for those who send a file with `curl -T`. */
+const alsoPut = (route: Route): readonly Route[] => [route, { ...route, method: 'put', id: `put_${route.id}` }]
 
 /** Names of the letters that OpenAPI allows, each taken once: a model's own name may be anything. */
 class Names {

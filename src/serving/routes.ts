@@ -36,7 +36,7 @@ interface ModelParams {
 
 export function addRoutes(app: FastifyInstance, context: RouteContext): void {
   const { models, metrics, answering } = context
-  const route = (method: 'GET' | 'POST', url: string, handler: Handler): void => {
+  const route = (method: 'GET' | 'POST' | ('POST' | 'PUT')[], url: string, handler: Handler): void => {
     app.route({ method, url, handler, onResponse: observe(metrics.route(url)) })
   }
 
@@ -104,7 +104,8 @@ export function addRoutes(app: FastifyInstance, context: RouteContext): void {
   )
 
   for (const url of ['/predictions/:model', '/predictions/:model/:version'])
-    route('POST', url, (request, reply) => {
+    // TorchServe's manual sends a file with `curl -T`, which is PUT
+    route(['POST', 'PUT'], url, (request, reply) => {
       const model = find(request, reply)
       const { version } = request.params as ModelParams
       return model ? answering.answer(request, reply, model, version !== undefined, PREDICTIONS) : reply

@@ -9,6 +9,7 @@ import { Answering } from './answering.js'
 import { Admission, type AdmissionOptions } from './admission.js'
 import { answerTo } from './answers.js'
 import { JSON_LENGTH_HEADER, readBinaryBody } from './binary-tensors.js'
+import { onClientError } from './connections.js'
 import { addHostCheck, isLoopback } from './host-check.js'
 import { ServerMetrics } from './metrics.js'
 import type { ServedModels, ServerLog } from './models.js'
@@ -24,6 +25,8 @@ export interface ServerLimits extends AdmissionOptions {
   /** Milliseconds until a request's headers, and all of the request, must be there; defaults 10,000 and 60,000. */
   readonly headersTimeout?: number
   readonly requestTimeout?: number
+  /** Milliseconds for which a connection may stay open without a request, also before its first; default 72,000. */
+  readonly keepAliveTimeout?: number
   /**
    * Milliseconds that a server that was told to stop is not ready but still accepts, so that whoever sends it requests
    * can learn of it; default 250.
@@ -61,6 +64,8 @@ export interface RunningServer {
 
 const BODY_LIMIT = 16 * 1024 * 1024
 const DRAIN_DELAY = 250
+/** Longer than what balancers keep connections open for, so that it is they who close them. */
+const KEEP_ALIVE = 72_000
 /** What clients call JSON: also what curl, urllib and browsers say when nobody tells them. */
 const MAY_BE_JSON = /^$|[/+]json$|^text\/plain$|^application\/(x-www-form-urlencoded|octet-stream)$/
 
@@ -97,6 +102,7 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
   models.onRetired = (model) => traffic.retired(model)
   models.onBatch = (model, rows, waited) => metrics.batch(model, rows, waited / 1000)
   let draining = false
+  const { headersTimeout = 10_000, keepAliveTimeout = KEEP_ALIVE } = limits
 
   const app = Fastify({
     logger: false,
@@ -104,10 +110,11 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
     serverFactory: (handler) =>
       admission.server(handler, {
         requestTimeout: limits.requestTimeout ?? 60_000,
-        headersTimeout: limits.headersTimeout ?? 10_000,
-        connectionsCheckingInterval: Math.min(1_000, limits.headersTimeout ?? 1_000),
-        keepAliveTimeout: 72_000,
+        headersTimeout,
+        connectionsCheckingInterval: Math.min(1_000, headersTimeout),
+        keepAliveTimeout,
       }),
+    clientErrorHandler: onClientError(Math.max(1, keepAliveTimeout - headersTimeout)),
     forceCloseConnections: 'idle',
     // a request that comes in on an open connection while draining is answered, not refused
     return503OnClosing: false,
@@ -144,7 +151,7 @@ export function buildServer(options: ServerOptions): { readonly app: FastifyInst
       return
     }
     const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() ?? ''
-    if (request.method === 'POST' && !MAY_BE_JSON.test(type)) {
+    if ((request.method === 'POST' || request.method === 'PUT') && !MAY_BE_JSON.test(type)) {
       const what = `a body of type ${JSON.stringify(type)} is not read; send rows as application/json`
       reply.code(415).send({ error: `${what}, e.g. {"dataframe_records": [{"column": 1}]}` })
       return

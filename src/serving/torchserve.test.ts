@@ -14,16 +14,21 @@ it('answers TorchServe’s clients: an object for a row, a list for rows, with t
   await writeFile(file, loanModel())
   const models = await ServedModels.open({ sources: [file] })
   const { app, drain } = buildServer({ models, version: '9', token: 'sesame' })
-  const post = async (url: string, body: unknown, token = 'sesame') => {
-    const headers = { authorization: `Bearer ${token}` }
-    const answer = await app.inject({ method: 'POST', url, headers, payload: JSON.stringify(body) })
+  const send = async (method: 'POST' | 'PUT', url: string, body: unknown, token = 'sesame', type?: string) => {
+    const headers = { authorization: `Bearer ${token}`, ...(type === undefined ? {} : { 'content-type': type }) }
+    const answer = await app.inject({ method, url, headers, payload: JSON.stringify(body) })
     return [answer.statusCode, answer.json<unknown>()]
   }
+  const post = (url: string, body: unknown, token?: string) => send('POST', url, body, token)
   const one = expect.objectContaining({ prediction: 'yes' }) as unknown
   for (const body of [row, { data: row }]) expect(await post('/predictions/loan', body)).toEqual([200, one])
   for (const body of [[row, row], { data: [row, row] }, { instances: [row, row] }])
     expect(await post('/predictions/loan/1', body)).toEqual([200, [one, one]])
   expect(await post('/predictions/loan', [])).toEqual([200, []])
+  // `curl -T row.json`
+  expect(await send('PUT', '/predictions/loan', row)).toEqual([200, one])
+  expect((await send('PUT', '/predictions/loan', row, 'open'))[0]).toBe(401)
+  expect((await send('PUT', '/predictions/loan', row, 'sesame', 'text/csv'))[0]).toBe(415)
   expect((await post('/predictions/loan/7', row))[0]).toBe(404)
   expect((await post('/predictions/lone', row))[0]).toBe(404)
   expect((await post('/predictions/loan', { ...row, income: 'x' }))[0]).toBe(400)

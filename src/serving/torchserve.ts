@@ -12,7 +12,7 @@ interface TorchServeRequest {
 }
 
 /**
- * `POST /predictions/{model}`: a row, a list of rows, `{"data": row or rows}`, or a shape of `/invocations`. One row is
+ * `POST` or `PUT /predictions/{model}`: a row, a list of rows, `{"data": row or rows}`, or a shape of `/invocations`. One row is
  * answered with one prediction, others with a list. Throws what RowReader.read does.
  */
 export const PREDICTIONS: Protocol<TorchServeRequest> = {

@@ -33,7 +33,7 @@ async function extracted(name: string, files: Readonly<Record<string, string>>) 
   const { state } = await runPipeline(loadConfig(join(project, 'pipeline.yaml')), { home, stages: ['extract'] })
   const at = (digest = ''): string => join(home, 'artifacts/sha256', digest.slice(7, 9), digest.slice(7))
   const { error, value } = state.stages.find((stage) => stage.name === 'extract') ?? {}
-  expect(error).toBeUndefined()
+  if (error !== undefined) return { error }
   const table = JSON.parse(await readFile(at(value?.['table']?.digest), 'utf8')) as TableDocument
   const paths = table.files.map(({ ref }) => at(ref.digest))
   const own: Buffer[] = []
@@ -62,4 +62,14 @@ test('files alike are taken as they are', async () => {
   const files = { 'a.parquet': query('FLOAT', 0), 'b.parquet': query('FLOAT', 500) }
   // what stands in a file that is not ours may be NaN or '': it is not said to be plain
   expect(await extracted('alike', files)).toMatchObject({ asTheyAre: true, plain: undefined })
+})
+
+test.each(['__ROW', 'file_row_number'])('a column called %s is refused: it would number the rows', async (name) => {
+  const { error } = await extracted(name, {
+    'a.parquet': `SELECT 7 - i AS "${name}", i % 2 AS y FROM range(5) AS t(i)`,
+  })
+  expect(error).toMatchObject({
+    code: 'MR_SOURCE_RESERVED',
+    message: `source: the column name '${name}' is kept for the numbers of rows`,
+  })
 })

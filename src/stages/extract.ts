@@ -14,7 +14,7 @@ import { expandSource, fetchSource, type SourceOptions } from '../etl/source.js'
 import type { StageKind } from '../pipeline/stage.js'
 import { putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
 import { tableOfSource } from './source-table.js'
-import { isTableThere, ROW, rowProgress, taken } from './tables.js'
+import { isTableThere, RESERVED, rowProgress, taken } from './tables.js'
 
 /** What was read: for the run page and the journal. */
 export interface SourceDocument {
@@ -73,11 +73,15 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
       const drift = { fill: config.data.schema_drift === 'fill', declared: Object.keys(config.data.schema) }
       const { source, schema: inferred, notes } = await inWords(found, () => engine.inferSchema(found, signal, drift))
       const schema = withDeclaredTypes(inferred, config.data.schema)
-      const clash = schema.find(({ name }) => name === ROW)
+      const clash = schema.find(({ name }) => RESERVED.includes(name.toLowerCase()))
       if (clash !== undefined)
-        throw new MillraceError('MR_SOURCE_RESERVED', `source: the column name '${ROW}' is Millrace's own`, {
-          hint: 'rename the column in the source',
-        })
+        throw new MillraceError(
+          'MR_SOURCE_RESERVED',
+          `source: the column name '${clash.name}' is kept for the numbers of rows`,
+          {
+            hint: 'rename the column in the source',
+          },
+        )
       await inWords(source, () => checkDeclared(engine, source, inferred, schema, signal))
       const asTheyAre =
         source.format === 'parquet' &&

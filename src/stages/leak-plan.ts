@@ -8,9 +8,10 @@ import { SPLITS } from '../etl/split.js'
 import type { Misfit } from '../evaluate/leaks.js'
 import { fitPlan, planDocument } from '../transforms/plan.js'
 import type { FeaturePlan } from '../transforms/transform.js'
+import { LABEL } from './features-table.js'
 import { labelValue } from './label.js'
 import { ROW } from './tables.js'
-import { inSplit, LABEL, type PlanDocument, SPLIT } from './transform.js'
+import { inSplit, type PlanDocument, SPLIT } from './transform.js'
 
 /** A mean of doubles; the plan's own is made by the same sums, so that it has the same bits. */
 type Sides = Readonly<Record<string, string>>

@@ -18,6 +18,7 @@ import {
   windowFindings,
 } from '../evaluate/leaks.js'
 import type { StageKind } from '../pipeline/stage.js'
+import { featuresRelation, type FeaturesTable } from './features-table.js'
 import { tellsLabel } from './leak-label.js'
 import { misfitsOf } from './leak-plan.js'
 import { countCopies, countShared } from './leak-rows.js'
@@ -34,13 +35,13 @@ export function leaks(resources: RunResources): StageKind<PipelineConfig> {
     async run(context) {
       const { config, inputs, store, signal } = context
       const table = await getJson<TableDocument>(store, inputs['features']?.['table'])
-      const features = await getJson<TableDocument>(store, inputs['transform']?.['features'])
+      const features = await getJson<FeaturesTable>(store, inputs['transform']?.['features'])
       const document = await findLeaks({
         engine: await resources.engine(),
         config,
         table: await tableRelation(store, table),
         rows: table.rows,
-        features: await tableRelation(store, features),
+        features: await featuresRelation(store, features),
         plan: await getJson<PlanDocument>(store, inputs['transform']?.['plan']),
         windows: await getJson<readonly WindowDocument[]>(store, inputs['features']?.['windows']),
         progress: (done) => context.progress({ unit: 'checks', done, total: LEAK_CHECKS.length }),

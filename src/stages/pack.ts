@@ -1,16 +1,15 @@
 /** Pack: each split becomes row-major training shards with a manifest. */
 import { rm } from 'node:fs/promises'
 import type { PipelineConfig } from '../config/config.js'
-import type { TableDocument } from '../core/documents.js'
 import { call, col, num } from '../etl/expr.js'
-import { withColumns } from '../etl/relation.js'
-import { SPLITS } from '../etl/split.js'
+import { type Relation, withColumns } from '../etl/relation.js'
+import { SPLITS, type SplitName } from '../etl/split.js'
 import type { StageKind } from '../pipeline/stage.js'
 import { type ShardLayout, ShardWriter } from '../train/shard-writer.js'
 import { type Shard, type ShardManifest, storeShards } from '../train/shards.js'
 import { getJson, putJson, type RunResources } from './run-resources.js'
-import { tableRelation } from './tables.js'
-import { inSplit, LABEL, type PlanDocument } from './transform.js'
+import { featuresRelation, type FeaturesTable, LABEL } from './features-table.js'
+import type { PlanDocument } from './transform.js'
 
 export function pack(resources: RunResources): StageKind<PipelineConfig> {
   return {
@@ -28,14 +27,15 @@ export function pack(resources: RunResources): StageKind<PipelineConfig> {
     },
     async run(context) {
       const { inputs, store, signal } = context
-      const table = await getJson<TableDocument>(store, inputs['transform']?.['features'])
+      const table = await getJson<FeaturesTable>(store, inputs['transform']?.['features'])
       const { plan, task, targetMean = 0 } = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
       const engine = await resources.engine()
-      const features = await tableRelation(store, table)
-      const relation =
-        task.kind === 'classification'
+      const rowsOf = async (split: SplitName): Promise<Relation> => {
+        const features = await featuresRelation(store, table, [split])
+        return task.kind === 'classification'
           ? features
           : withColumns(features, [{ name: LABEL, expr: call('sub', col(LABEL), num(targetMean)) }])
+      }
       const label = task.kind === 'classification' ? 'int32' : 'float32'
       const layout: ShardLayout = {
         numeric: plan.numeric,
@@ -52,7 +52,7 @@ export function pack(resources: RunResources): StageKind<PipelineConfig> {
         const folder = await store.scratch()
         try {
           const writer = new ShardWriter(folder, split, layout)
-          for await (const batch of engine.query(inSplit(relation, split), signal).batches(signal)) {
+          for await (const batch of engine.query(await rowsOf(split), signal).batches(signal)) {
             await writer.append(batch)
             done += batch.rows
             context.progress({ unit: 'rows', done, total: table.rows })

@@ -7,12 +7,14 @@ import { MillraceError, nearest } from '../core/errors.js'
 import { makeFolder, syncFolder } from '../core/files.js'
 import { sha256Json } from '../core/json.js'
 import { col, type Named } from '../etl/expr.js'
+import { folderName } from '../etl/hive.js'
 import { project, type Relation } from '../etl/relation.js'
 import { waitForLock } from '../pipeline/lock.js'
 import type { StageContext, StageKind } from '../pipeline/stage.js'
 import {
   appended,
   clearOut,
+  copiedFiles,
   freeFolder,
   isPublished,
   makeCurrent,
@@ -22,12 +24,13 @@ import {
   refuseOthers,
   syncedFiles,
 } from './published-table.js'
+import { ENTITY, featureColumns, featuresRelation, type FeaturesTable, namesForPeople } from './features-table.js'
 import { getJson, putJson, type RunResources } from './run-resources.js'
 import { ROW, rowProgress, tableRelation } from './tables.js'
-import { ENTITY, featureColumns, LABEL, labelledRows, type PlanDocument, SPLIT } from './transform.js'
+import { labelledRows, type PlanDocument, SPLIT } from './transform.js'
 
 /** Of the stage, and of what it makes of the same features. */
-const VERSION = 3
+const VERSION = 4
 
 export function publish(resources: RunResources): StageKind<PipelineConfig> {
   const folderOf = (config: PipelineConfig): string => resources.resolve(config.data.output_path)
@@ -44,9 +47,9 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
       const { file_format, compression, write_mode } = config.data
       const features = inputs['transform']?.['features']
       const planRef = inputs['transform']?.['plan']
-      const table = await getJson<TableDocument>(store, features)
+      const table = await getJson<FeaturesTable>(store, features)
       const plan = await getJson<PlanDocument>(store, planRef)
-      const { relation, columns, partitionBy, keys, carries } = await layOut(context, table, plan)
+      const { rows, copied, partitionBy, keys, carries } = await layOut(context, table, plan)
 
       const output = folderOf(config)
       await makeFolder(output)
@@ -59,7 +62,7 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
         refuseOthers(output, before, config.pipeline_name)
         if (before !== 'damaged') await clearOut(output, before)
         // named by content: the same table again lands in the same place and changes nothing
-        const names = columns.map(({ name }) => name)
+        const names = rows.schema.map(({ name }) => name)
         const source = carries ? (inputs['features']?.['table']?.digest ?? '') : ''
         const content = {
           ...{ features: features?.digest ?? '', source, names, partitionBy, file_format, compression },
@@ -77,28 +80,26 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
         const fresh = join(output, `.writing-${folder}-${process.pid}`)
         await rm(fresh, { recursive: true, force: true })
         try {
-          const written = await (
-            await resources.engine()
-          ).write(
-            project(relation, columns),
-            { folder: fresh, format: file_format, compression, partitionBy },
-            rowProgress(context),
-            signal,
-          )
+          const target = { folder: fresh, format: file_format, compression, partitionBy }
+          const progress = rowProgress(context)
+          const files =
+            copied !== undefined
+              ? await copiedFiles(store, copied, fresh, progress, signal)
+              : (await (await resources.engine()).write(rows, target, progress, signal)).files
           const part: PublishedManifest = {
             format: 1,
             table: config.pipeline_name,
-            schema: written.schema,
-            rows: written.rows,
+            schema: rows.schema,
+            rows: table.rows,
             partitionBy,
             keys,
-            parts: [{ folder, rows: written.rows, plan: planRef?.digest ?? '' }],
-            files: await syncedFiles(fresh, folder, written.files, signal),
+            parts: [{ folder, rows: table.rows, plan: planRef?.digest ?? '' }],
+            files: await syncedFiles(fresh, folder, files, signal),
           }
           const manifest = write_mode === 'append' ? appended(before, part) : part
           await makeCurrent(output, fresh, folder, manifest)
           if (manifest.parts.length > 1)
-            context.log(`${written.rows} rows in a table of ${manifest.rows}, of ${manifest.parts.length} runs`)
+            context.log(`${table.rows} rows in a table of ${manifest.rows}, of ${manifest.parts.length} runs`)
           return { manifest: await putJson(store, part) }
         } finally {
           await rm(fresh, { recursive: true, force: true })
@@ -111,51 +112,43 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
 }
 
 interface Layout {
-  readonly relation: Relation
-  /** What is written, by the names that people see. */
-  readonly columns: readonly Named[]
+  /** What is published, by the names that people see. */
+  readonly rows: Relation
+  /** Files that hold just that, each with its place in the part's folder; absent where others are written. */
+  readonly copied?: readonly (FeaturesTable['files'][number] & { readonly inside: string })[]
   readonly partitionBy: readonly string[]
   readonly keys: readonly string[]
   /** True if columns of the source stand beside the features. */
   readonly carries: boolean
 }
 
+/** Of more files (a source of many small ones) fewer are made: readers open each. */
+const MOST_COPIED = 1000
+
 /** The source's column `index` of `partition_by`, on its way. */
 const carried = (index: number): string => `__by${index}`
 
-/**
- * Names and order of the published columns. A partition of the source's own column has the values that stand there, and
- * its name; then come the features' own names; the label, split, row and entity give way to both.
- */
+/** What is published and where; a partition of the source's own column has its name and the values that stand there. */
 async function layOut(
   { config, inputs, store }: StageContext<PipelineConfig>,
-  table: TableDocument,
+  table: FeaturesTable,
   plan: PlanDocument,
 ): Promise<Layout> {
-  const wanted = config.data.partition_by
-  const raw = wanted.length === 0 ? undefined : await getJson<TableDocument>(store, inputs['features']?.['table'])
+  const { entity, data } = config
+  const wanted = data.partition_by
+  const readRaw = () => getJson<TableDocument>(store, inputs['features']?.['table'])
+  const raw = wanted.length === 0 ? undefined : await readRaw()
   const own = wanted.filter((name) => name !== ROW && raw?.schema.some((field) => field.name === name) === true)
-  const taken = new Set([...own, ...table.schema.map(({ name }) => name)].map((name) => name.toLowerCase()))
-  const names = new Map(own.map((name, i) => [carried(i), name]))
-  for (const { name } of table.schema)
-    if (own.some((other) => other.toLowerCase() === name.toLowerCase())) names.set(name, take(name))
-  for (const [column, ours] of [
-    [LABEL, plan.label.name],
-    [SPLIT, 'split'],
-    [ROW, 'row'],
-    [ENTITY, config.entity ?? ''],
-  ] as const)
-    if (table.schema.some(({ name }) => name === column)) names.set(column, take(ours))
-  const relation =
-    raw === undefined || own.length === 0
-      ? await tableRelation(store, table)
-      : // the features once more, with the source's columns beside them: in the same order, without a join
-        project(labelledRows(await tableRelation(store, raw), plan), [
-          ...featureColumns(config.entity, plan.label, plan.task, plan.plan),
-          ...own.map((name, i) => ({ name: carried(i), expr: col(name) })),
-        ])
-  const columns = relation.schema.map(({ name }) => ({ name: names.get(name) ?? name, expr: col(name) }))
-  const split = names.get(SPLIT) ?? 'split'
+  const features = featureColumns(entity, plan)
+  const names = namesForPeople(
+    features.map(({ name }) => name),
+    { label: plan.label.name, ...(entity === undefined ? {} : { entity }), own },
+  )
+  const columns = [
+    ...features.map(({ name }): Named => ({ name: names.get(name) ?? name, expr: col(name) })),
+    ...own.map((name, i) => ({ name, expr: col(carried(i)) })),
+  ]
+  const split = names.get(SPLIT) ?? SPLIT
   const partitionBy = wanted.length === 0 ? [split] : wanted
   const known = columns.map(({ name }) => name)
   for (const name of partitionBy)
@@ -168,14 +161,31 @@ async function layOut(
         { hint: `columns: ${all.join(', ')}` },
       )
     }
+  const isBySplit = own.length === 0 && partitionBy.includes(split)
+  const isCopied =
+    isBySplit && partitionBy.length === 1 && data.file_format === 'parquet' && table.files.length <= MOST_COPIED
+  const relation =
+    isCopied || (isBySplit && data.file_format !== 'parquet')
+      ? await featuresRelation(store, table)
+      : // the features once more, with the source's columns beside them: in the source's order, without a join
+        project(labelledRows(await tableRelation(store, raw ?? (await readRaw())), plan), [
+          ...features,
+          ...own.map((name, i) => ({ name: carried(i), expr: col(name) })),
+        ])
   const keys = [ROW, ENTITY].flatMap((column) => names.get(column) ?? [])
-  return { relation, columns, partitionBy, keys, carries: own.length > 0 }
+  const carries = own.length > 0
+  const rows = project(relation, columns)
+  return { rows, partitionBy, keys, carries, ...(isCopied ? { copied: placed(table, split) } : {}) }
+}
 
-  /** `name`, or with a number where it is taken; engines compare names without regard to case. */
-  function take(name: string): string {
-    let candidate = name
-    for (let i = 1; taken.has(candidate.toLowerCase()); i++) candidate = `${name}_${i}`
-    taken.add(candidate.toLowerCase())
-    return candidate
-  }
+/** Each file in its split's folder, by a number that sorts as it does. */
+function placed({ files }: FeaturesTable, column: string): NonNullable<Layout['copied']> {
+  const before = new Map<string, number>()
+  const digits = String(files.length - 1).length
+  return files.map((file) => {
+    const number = before.get(file.split) ?? 0
+    before.set(file.split, number + 1)
+    const name = `part-${String(number).padStart(digits, '0')}.parquet`
+    return { ...file, inside: `${folderName(column, file.split)}/${name}` }
+  })
 }

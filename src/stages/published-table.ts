@@ -2,14 +2,18 @@
  * The table under data.output_path: folders of files named by content, and one `manifest.json` that says which of them are
  * the table. Writing ends with one rename of the manifest; readers that follow it never see half a table.
  */
-import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { chmod, copyFile, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { ArtifactStore } from '../core/artifacts.js'
+import type { TableFile } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
 import { canonicalJson } from '../core/json.js'
 import { clearTemporary, fileError, sha256File, syncFolder, writeFileAtomic } from '../core/files.js'
 import type { Memo } from '../core/memo.js'
+import { parallel } from '../core/parallel.js'
 import type { Schema } from '../core/schema.js'
-import type { Written } from '../etl/engine.js'
+import type { Progress, Written } from '../etl/engine.js'
 
 /** `manifest.json` in data.output_path. Paths are relative to it. */
 export interface PublishedManifest {
@@ -127,24 +131,59 @@ function differing(there: string, here: string): string {
   return `only there ${only(before, now)}; only here ${only(now, before)}`
 }
 
+/** Files copied or synced at a time. */
+const AT_ONCE = 4
+
+/** Copies a table's files to where `inside` says; blocks are shared where the file system can, never the files themselves. */
+export async function copiedFiles(
+  store: ArtifactStore,
+  files: readonly (TableFile & { readonly inside: string })[],
+  fresh: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<readonly (Written['files'][number] & { readonly digest: string })[]> {
+  const total = files.reduce((sum, { rows }) => sum + rows, 0)
+  let done = 0
+  for (const folder of new Set(files.map(({ inside }) => dirname(inside))))
+    await mkdir(join(fresh, folder), { recursive: true })
+  await parallel(files, AT_ONCE, async ({ ref, rows, inside }) => {
+    signal.throwIfAborted()
+    const [source, path] = [await store.path(ref), join(fresh, inside)]
+    try {
+      await copyFile(source, path, constants.COPYFILE_FICLONE)
+      await chmod(path, 0o644) // the store's own are read-only
+    } catch (error) {
+      throw fileError(error, 'write', path)
+    }
+    const { size } = await stat(path)
+    if (size !== ref.size)
+      throw new MillraceError('MR_ARTIFACT_CORRUPT', `${source} has ${size} bytes, not ${ref.size}`, {
+        hint: 'it was altered while it was copied: run again',
+      })
+    done += rows
+    progress({ rows: done, total, fraction: total === 0 ? 1 : done / total })
+  })
+  return files.map(({ ref, rows, inside }) => ({ path: inside, rows, bytes: ref.size, digest: ref.digest }))
+}
+
 /** Syncs files just written to `fresh` and tells them as the manifest does, below `folder`. */
 export async function syncedFiles(
   fresh: string,
   folder: string,
-  written: Written['files'],
+  written: readonly (Written['files'][number] & { readonly digest?: string })[],
   signal: AbortSignal,
 ): Promise<PublishedManifest['files']> {
-  const files = []
-  for (const { path, rows, bytes } of written) {
+  const files: PublishedManifest['files'][number][] = []
+  await parallel([...written.entries()], AT_ONCE, async ([i, { path, rows, bytes, digest }]) => {
     const file = await open(join(fresh, path), 'r+')
     try {
       await file.sync()
     } finally {
       await file.close()
     }
-    const { digest } = await sha256File(join(fresh, path), signal)
-    files.push({ path: `${folder}/${path}`, rows, bytes, digest })
-  }
+    const found = digest ?? (await sha256File(join(fresh, path), signal)).digest
+    files[i] = { path: `${folder}/${path}`, rows, bytes, digest: found }
+  })
   const below = new Set<string>()
   for (const { path } of written) for (let up = dirname(path); up !== '.'; up = dirname(up)) below.add(up)
   const deepest = [...below].sort((x, y) => y.length - x.length)

@@ -25,7 +25,8 @@ import { scorePacked, scoreRaw, type Scores } from './scoring.js'
 import type { ShardManifest } from '../train/shards.js'
 import { tableRelation } from './tables.js'
 import { type NetworkDocument, weightsByClass } from './train.js'
-import { inSplit, LABEL, labelledRows, type PlanDocument } from './transform.js'
+import { LABEL } from './features-table.js'
+import { inSplit, labelledRows, type PlanDocument } from './transform.js'
 
 export function register(resources: RunResources): StageKind<PipelineConfig> {
   return {

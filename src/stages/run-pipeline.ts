@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly onEvent?: (event: ExecutionEvent) => void
   /** Hears, before anything runs, what the file asks for that this machine lacks, and what happens instead. */
   readonly onPlan?: (plan: MachinePlan) => void
+  /** Hears, before anything runs, what was damaged in the home's journal, and what was done about it. */
+  readonly onNote?: (note: string) => void
 }
 
 export interface RunOutcome {
@@ -176,6 +178,7 @@ async function runLoaded(loaded: LoadedConfig, options: WholeRunOptions): Promis
   options.onPlan?.(plan)
   const home = await openHome(options.home, `pipeline ${config.pipeline_name}`)
   try {
+    for (const note of home.journal.notes) options.onNote?.(note)
     await clearSpills(home)
     const executor = executorOf(home, config, plan, options.clock)
     const runId = options.runId ?? executor.newRunId()
@@ -237,6 +240,7 @@ const places = (names: readonly string[]): string => (names.length === 0 ? 'noth
 export async function resumePipeline(run: string | undefined, options: RunOptions): Promise<RunOutcome> {
   const home = await openHome(options.home, run === undefined ? 'resume' : `run ${run}`)
   try {
+    for (const note of home.journal.notes) options.onNote?.(note)
     await clearSpills(home)
     const runs = await home.journal.runs()
     const name = run ?? runs.filter(({ status }) => status !== 'success').at(-1)?.run

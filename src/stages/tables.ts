@@ -2,18 +2,20 @@
 import { rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { ArtifactRef, ArtifactStore } from '../core/artifacts.js'
-import type { TableDocument } from '../core/documents.js'
+import type { TableDocument, TableFile } from '../core/documents.js'
 import { eachPart, type Memo } from '../core/memo.js'
 import { parallel } from '../core/parallel.js'
 import type { Schema } from '../core/schema.js'
-import type { Engine, Progress } from '../etl/engine.js'
+import type { Engine, Progress, Target, Written } from '../etl/engine.js'
 import { partsOf } from '../etl/parts.js'
-import { type Relation, scan } from '../etl/relation.js'
+import { type DeletedRows, type Relation, scan, type Source } from '../etl/relation.js'
 import type { StageContext } from '../pipeline/stage.js'
 import { getJson, PARQUET_TYPE } from './run-resources.js'
 
-/** Name of the row's position in the extracted table; no source column may be called so. */
+/** Name of the row's position in the extracted table. */
 export const ROW = '__row'
+/** Names that no source column may have, case ignored: the second would hide DuckDB's own, the place of a row in its file. */
+export const RESERVED: readonly string[] = [ROW, 'file_row_number']
 
 /** Files written or read at a time. */
 const AT_ONCE = 4
@@ -21,7 +23,12 @@ const AT_ONCE = 4
 /** A relation over the table's files in order, with the row's position as `__row`. */
 export async function tableRelation(store: ArtifactStore, table: TableDocument): Promise<Relation> {
   const found = new Map<string, string>()
-  await parallel(table.files, AT_ONCE, async ({ ref }) => void found.set(ref.digest, await store.path(ref)))
+  const bits = new Map<string, DeletedRows>()
+  await parallel(table.files, AT_ONCE, async ({ ref, deleted }) => {
+    found.set(ref.digest, await store.path(ref))
+    if (deleted === undefined) return
+    bits.set(deleted.digest, { digest: deleted.digest, bits: await store.get(deleted) })
+  })
   // files of equal content are one artifact; rows are told apart by their files' paths
   const times = new Map<string, number>()
   const paths = table.files.map(({ ref: { digest } }) => {
@@ -30,11 +37,25 @@ export async function tableRelation(store: ArtifactStore, table: TableDocument):
     return `${dirname(path)}/${'./'.repeat(times.get(digest) ?? 0)}${basename(path)}`
   })
   const digests = Object.fromEntries(paths.map((path, i) => [path, table.files[i]?.ref.digest ?? '']))
-  let rows = 0
-  const rowsBefore = table.files.map((file) => (rows += file.rows) - file.rows)
+  const deleted = paths.flatMap((path, i) => {
+    const rows = bits.get(table.files[i]?.deleted?.digest ?? '')
+    return rows === undefined ? [] : [[path, rows] as const]
+  })
   const own = table.schema.some(({ name }) => name === ROW)
-  const source = { format: 'parquet', paths, digests, ...(table.plain === true ? { plain: table.plain } : {}) } as const
-  return scan(source, table.schema, { rowsBefore, ...(own ? {} : { rowNumber: ROW }) })
+  const source: Source = {
+    format: 'parquet',
+    paths,
+    digests,
+    ...(deleted.length === 0 ? {} : { deleted: Object.fromEntries(deleted) }),
+    ...(table.plain === true ? { plain: table.plain } : {}),
+  }
+  return scan(source, table.schema, { rowsBefore: rowsBefore(table), ...(own ? {} : { rowNumber: ROW }) })
+}
+
+/** For each file the number of its first row. */
+export function rowsBefore({ files }: Pick<TableDocument, 'files'>): readonly number[] {
+  let rows = 0
+  return files.map((file) => (rows += file.rows) - file.rows)
 }
 
 export interface WriteOptions {
@@ -45,9 +66,17 @@ export interface WriteOptions {
   readonly what?: string
   /** The relation's numbers and texts are columns of a scan, or are for another reason never NaN and never ''. */
   readonly plain?: boolean
+  /** Parquet of another make than tables have that only Millrace reads. */
+  readonly make?: Pick<Target, 'compression' | 'partitionBy' | 'tellInfinite'>
 }
 
 type Files = TableDocument['files']
+/** What the engine told of a file, where it was asked to. */
+export type WrittenFile = TableFile & Pick<Written['files'][number], 'partition' | 'perhapsInfinite'>
+type WrittenFiles = readonly WrittenFile[]
+interface WrittenTable extends TableDocument {
+  readonly files: WrittenFiles
+}
 
 /**
  * Writes a relation into the store as Parquet; the same relation gives the same digests. Where it takes each row of a
@@ -58,16 +87,16 @@ export async function writeTable(
   store: ArtifactStore,
   relation: Relation,
   options: WriteOptions = {},
-): Promise<TableDocument> {
+): Promise<WrittenTable> {
   const parts = partsOf(relation)
   if (parts === undefined || parts.names.length === 1) {
     const written = await writeWhole(engine, store, relation, options)
     const rows = written.reduce((sum, file) => sum + file.rows, 0)
     return { schema: relation.schema, rows, files: written, ...(options.plain === true ? { plain: true } : {}) }
   }
-  const about = ['table of a file', 2, engine.dialect.compile(parts.likeness).sql]
+  const about = ['table of a file', 3, options.make ?? {}, engine.dialect.compile(parts.likeness).sql]
   const counter = rowCounter(options.progress)
-  const { values, made } = await eachPart<Files>(
+  const { values, made } = await eachPart<WrittenFiles>(
     options.memo,
     about,
     parts.names,
@@ -87,7 +116,11 @@ export const taken = (files: number, made: number): string =>
   made === files ? `all ${files} files made` : `${made} of ${files} files made, ${files - made} taken from earlier runs`
 
 /** A table of these files; those without rows are left out, if there are others. */
-export function joined(schema: Schema, parts: readonly Files[], plain = false): TableDocument {
+export function joined<F extends TableFile>(
+  schema: Schema,
+  parts: readonly (readonly F[])[],
+  plain = false,
+): Omit<TableDocument, 'files'> & { readonly files: readonly F[] } {
   const all = parts.flat()
   const files = all.filter((file) => file.rows > 0)
   return {
@@ -100,8 +133,8 @@ export function joined(schema: Schema, parts: readonly Files[], plain = false): 
 
 export async function areThere(store: ArtifactStore, files: Files): Promise<boolean> {
   let all = true
-  await parallel(files, AT_ONCE, async ({ ref }) => {
-    if (!(await store.has(ref))) all = false
+  await parallel(files, AT_ONCE, async ({ ref, deleted }) => {
+    if (!(await store.has(ref)) || (deleted !== undefined && !(await store.has(deleted)))) all = false
   })
   return all
 }
@@ -121,16 +154,21 @@ async function writeWhole(
   engine: Engine,
   store: ArtifactStore,
   relation: Relation,
-  { progress, signal }: WriteOptions,
-): Promise<Files> {
+  { progress, signal, make }: WriteOptions,
+): Promise<WrittenFiles> {
   const scratch = await store.scratch()
   const folder = join(scratch, 'table')
   try {
-    const target = { folder, format: 'parquet', compression: 'zstd', quick: true } as const
+    const target = { folder, format: 'parquet', compression: 'zstd', quick: true, ...make } as const
     const written = await engine.write(relation, target, progress, signal)
-    const files = []
-    for (const file of written.files)
-      files.push({ ref: await store.putFile(join(folder, file.path), PARQUET_TYPE, { move: true }), rows: file.rows })
+    const files: WrittenFile[] = []
+    for (const { path, rows, partition, perhapsInfinite } of written.files)
+      files.push({
+        ref: await store.putFile(join(folder, path), PARQUET_TYPE, { move: true }),
+        rows,
+        ...(partition === undefined ? {} : { partition }),
+        ...(perhapsInfinite === undefined ? {} : { perhapsInfinite }),
+      })
     return files
   } finally {
     await rm(scratch, { recursive: true, force: true })

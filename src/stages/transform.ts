@@ -1,28 +1,27 @@
-/** Transform: split the rows, fit every column on the training rows, write features in one ordered pass. */
+/** Transform: split the rows, fit every column on the training rows, write each split's features in one ordered pass. */
 import type { PipelineConfig } from '../config/config.js'
 import type { FeaturesDocument, TableDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
+import type { Memo } from '../core/memo.js'
 import type { Field, Schema, Task } from '../core/schema.js'
 import type { Engine } from '../etl/engine.js'
-import { call, cast, col, type Expr, type Named, text } from '../etl/expr.js'
+import { call, cast, col, type Expr, text } from '../etl/expr.js'
 import { filter, project, type Relation, withColumns } from '../etl/relation.js'
-import { type FittedSplit, fitSplit, splitExpression, type SplitName } from '../etl/split.js'
-import type { StageKind } from '../pipeline/stage.js'
+import { type FittedSplit, fitSplit, splitExpression, SPLITS, type SplitName } from '../etl/split.js'
+import type { StageContext, StageKind } from '../pipeline/stage.js'
 import { checkInputNames } from '../transforms/emit.js'
-import { fitPlan, planDocument, planExpressions } from '../transforms/plan.js'
+import { fitPlan, planDocument } from '../transforms/plan.js'
 import type { FeaturePlan } from '../transforms/transform.js'
 import { candidateColumns, chooseColumns } from './feature-columns.js'
+import { featureColumns, type FeaturesTable, namesForPeople } from './features-table.js'
 import { checkFinite } from './finite-features.js'
-import { findTask, labelField, labelMissing, labelText, labelValue } from './label.js'
+import { findTask, labelField, labelMissing, labelText } from './label.js'
 import { getJson, putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
 import { movedColumns } from './moved-columns.js'
 import { bySplit, checkCounts, countRows, notesOf, SPLIT } from './split-counts.js'
 import { isTableThere, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
 
 export { SPLIT }
-export const LABEL = '__label'
-/** The entity of a row, for those who join the published features to their own tables. */
-export const ENTITY = '__entity'
 
 /** All that later stages must know of the features: how they are made, of what, and for which rows. */
 export interface PlanDocument {
@@ -71,7 +70,7 @@ export const inSplit = (rows: Relation, split: SplitName): Relation => filter(ro
 export function transform(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'transform',
-    version: 3,
+    version: 4,
     after: ['features'],
     stillThere: (outputs, _, store) => isTableThere(store, outputs['features']),
     async run(context) {
@@ -127,13 +126,7 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
         { maxCategories: config.features.max_categories },
         signal,
       )
-      const features = await writeTable(
-        engine,
-        store,
-        project(rows, featureColumns(config.entity, label, task, plan)),
-        { progress: rowProgress(context), signal, memo, what: 'features', plain: true },
-      )
-      await checkFinite(engine, memo, await tableRelation(store, features), plan, signal)
+      const features = await writeFeatures(context, engine, memo, rows, { label, task, plan })
       const moved = await movedColumns(memo, label.name, plan)
       if (moved.length > 0)
         memo.note(
@@ -182,22 +175,42 @@ export function transform(resources: RunResources): StageKind<PipelineConfig> {
   }
 }
 
-/** What the features table holds of `labelledRows`, in its order. */
-export function featureColumns(
-  entity: string | undefined,
-  label: Field,
-  task: Task,
-  plan: FeaturePlan,
-): readonly Named[] {
-  const { numeric, categories } = planExpressions(plan)
-  return [
-    { name: ROW, expr: col(ROW) },
-    ...(entity === undefined ? [] : [{ name: ENTITY, expr: col(entity) }]),
-    { name: SPLIT, expr: col(SPLIT) },
-    { name: LABEL, expr: labelValue(label.name, label.type, task) },
-    ...numeric,
-    ...categories,
-  ]
+/** Writes and checks them, as they are published where that is as Parquet and by split. */
+async function writeFeatures(
+  context: StageContext<PipelineConfig>,
+  engine: Engine,
+  memo: Memo,
+  rows: Relation,
+  document: Pick<PlanDocument, 'label' | 'task' | 'plan'>,
+): Promise<FeaturesTable> {
+  const { config, store, signal } = context
+  const { entity, data } = config
+  const columns = featureColumns(entity, document)
+  const names = namesForPeople(
+    columns.map(({ name }) => name),
+    { label: document.label.name, ...(entity === undefined ? {} : { entity }) },
+  )
+  const named = columns.map(({ name, expr }) => ({ name: names.get(name) ?? name, expr }))
+  const by = names.get(SPLIT) ?? SPLIT
+  const table = await writeTable(engine, store, project(rows, named), {
+    progress: rowProgress(context),
+    ...{ signal, memo, what: 'features', plain: true },
+    make: {
+      compression: data.file_format === 'parquet' ? data.compression : 'zstd',
+      ...{ partitionBy: [by], tellInfinite: true },
+    },
+  })
+  const features: FeaturesTable = {
+    ...table,
+    schema: table.schema.filter(({ name }) => name !== by),
+    files: SPLITS.flatMap((split) =>
+      table.files.flatMap(({ ref, rows, partition }) => (partition?.[0] === split ? [{ ref, rows, split }] : [])),
+    ),
+    names: Object.fromEntries([...names].filter(([name, theirs]) => name !== theirs)),
+  }
+  const perhapsInfinite = new Set(table.files.flatMap((file) => file.perhapsInfinite ?? []))
+  await checkFinite(engine, store, features, document.plan, perhapsInfinite, signal)
+  return features
 }
 
 const SHOWN = 8

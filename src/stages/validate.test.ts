@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { loadConfig } from '../config/load.js'
 import { type Clock, systemClock } from '../core/clock.js'
-import type { ValidationDocument } from '../core/documents.js'
+import type { TableDocument, ValidationDocument } from '../core/documents.js'
 import { openArtifactStore } from '../core/artifact-store.js'
 import { MillraceError } from '../core/errors.js'
 import { explainPipeline, resumePipeline, type RunOutcome, runPipeline } from './run-pipeline.js'
@@ -167,6 +167,34 @@ test('every rule that must hold is named when the run stops, and the report is t
   const warned = await run('{patterns: {email: "@"}, min_records: 10, severity: {min_records: warn}}')
   expect(statuses(warned)).toBe('cached success success')
   expect(warnings(warned)).toEqual(['patterns.email: 4 rows break it (taken out)', 'min_records: 2 too few (warning)'])
+})
+
+test('the files of a table that loses few rows are those it came from; what is lost or damaged of it is made again', async () => {
+  const rows = Array.from({ length: 40 }, (_, i) => `${i},p${i}${i % 20 === 7 ? '' : '@x.de'},2024-01-09,${i % 2}`)
+  await writeFile(join(folder, 'rows.csv'), `id,email,at,y\n${rows.join('\n')}\n`)
+  const rules = '{patterns: {email: "@"}}'
+  const first = await run(rules)
+  const artifacts = join(folder, 'home', 'artifacts')
+  const table = async (stage: number) =>
+    getJson<TableDocument>(await openArtifactStore(artifacts), first.state.stages[stage]?.value?.['table'])
+  const [extracted, kept] = [await table(0), await table(1)]
+  expect([extracted.rows, kept.rows]).toEqual([40, 38])
+  expect(kept.files.map(({ ref }) => ref)).toEqual(extracted.files.map(({ ref }) => ref))
+  const pathOf = ({ digest = '' }: { digest?: string } = {}) =>
+    join(artifacts, 'sha256', digest.slice(7, 9), digest.slice(7))
+  const bits = pathOf(kept.files[0]?.deleted)
+  expect([...(await readFile(bits))]).toEqual([0b0000_0001, 0, 0, 0b0001_0000, 0])
+  expect(statuses(await run(rules))).toBe('cached cached cached')
+  await rm(bits)
+  expect(statuses(await run(rules))).toBe('cached success cached')
+  await rm(bits)
+  await writeFile(bits, 'others')
+  expect(statuses(await run(rules))).toBe('cached success cached')
+  await rm(pathOf(kept.files[0]?.ref))
+  expect(statuses(await run(rules))).toMatch(/^success \S+ cached$/)
+  expect((await run(rules)).state.stages.map(({ value }) => value)).toEqual(
+    first.state.stages.map(({ value }) => value),
+  )
 })
 
 test('a pattern that only the engine refuses is one clear error with its column', async () => {

@@ -9,6 +9,7 @@ import { refusedPatterns, requirePatterns } from '../etl/patterns.js'
 import { profileTable } from '../etl/profile.js'
 import { compileRules } from '../etl/rules.js'
 import type { StageKind } from '../pipeline/stage.js'
+import { canLeaveOut, leaveOut } from './deleted-rows.js'
 import { getJson, putJson, type RunResources, TABLE_TYPE } from './run-resources.js'
 import { readSuites, suiteDigest } from './suites.js'
 import { isTableThere, ROW, rowProgress, tableRelation, writeTable } from './tables.js'
@@ -18,7 +19,7 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
   const resolve = (path: string): string => resources.resolve(path)
   return {
     name: 'validate',
-    version: 8,
+    version: 10,
     after: ['extract'],
     fingerprint: (config) => suiteDigest(config, resolve),
     // the time is no part of what is cached: a table may have grown too old since its report was written
@@ -52,13 +53,15 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
       let quarantine: TableDocument | undefined
       if (removed.length > 0) {
         quarantine = await writeTable(engine, store, compiled.quarantine, { signal, memo, plain: true })
-        kept = await writeTable(engine, store, compiled.kept, {
-          progress: rowProgress(context),
-          signal,
-          memo,
-          what: 'sound rows',
-          plain: true,
-        })
+        kept = canLeaveOut(table, quarantine.rows)
+          ? await leaveOut(engine, store, table, quarantine, signal)
+          : await writeTable(engine, store, compiled.kept, {
+              progress: rowProgress(context),
+              signal,
+              memo,
+              what: 'sound rows',
+              plain: true,
+            })
       }
       const failed = results.filter(({ severity, passed }) => severity === 'fail' && !passed)
       const document: ValidationDocument = {
@@ -68,7 +71,7 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
         rules: results,
         ...(asked.unchecked.length === 0 ? {} : { unchecked: asked.unchecked }),
         ...(quarantine === undefined ? {} : { quarantine }),
-        columns: await profileTable(engine, await tableRelation(store, kept), table.schema, signal, memo),
+        columns: await profileTable(engine, await tableRelation(store, kept), table.schema, signal),
       }
       const report = await putJson(store, document)
       // seen on the run's page even if a rule stops the run below

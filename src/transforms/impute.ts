@@ -101,6 +101,7 @@ export const impute: Transform<ImputeOptions, ImputeFitted> = {
     finite(statistics, { [by]: found })
     return { strategy, value: found as number, indicator }
   },
+  fills: ({ value }) => (typeof value === 'number' ? value : undefined),
   apply(feature, { value, indicator }) {
     const isText = typeof value === 'string'
     const x = isText ? feature.expr : asNumber(feature)

@@ -5,9 +5,10 @@ import { expectSame } from '../../test/conformance/transform.js'
 import { golden } from '../../test/golden.js'
 import { GraphBuilder, readModel } from '../core/onnx/graph.js'
 import type { Engine } from '../etl/engine.js'
-import { emitInputs, emitPlan, fitPlan, planDocument } from './plan.js'
+import { project } from '../etl/relation.js'
+import { emitInputs, emitPlan, fitPlan, planDocument, planExpressions } from './plan.js'
 import type { ColumnSpec } from './steps.js'
-import type { FeaturePlan } from './transform.js'
+import type { FeaturePlan, StepSpec } from './transform.js'
 
 let tables: FeatureTables
 beforeAll(async () => {
@@ -41,7 +42,7 @@ const withSteps: readonly ColumnSpec[] = [
 ]
 
 describe('fitPlan', () => {
-  it('takes two passes for the defaults, none for what needs no statistics', async () => {
+  it('takes one pass for the defaults, none for what needs no statistics', async () => {
     const rows = await tables.table(CUSTOMERS)
     const asked: number[] = []
     const engine: Engine = {
@@ -52,12 +53,48 @@ describe('fitPlan', () => {
       },
     }
     await fitPlan(engine, rows, specs(CUSTOMERS), { maxCategories: 20 })
-    // first all columns, date parts each; then standard for all but text and boolean
-    expect(asked).toEqual([16, 13])
+    // all columns, date parts each; standard with what its column is imputed by
+    expect(asked).toEqual([16])
     await fitPlan(engine, rows, [{ name: 'charges', type: 'number', steps: [{ clip: [0, 1] }, { impute: 0 }] }], {
       maxCategories: 20,
     })
-    expect(asked).toHaveLength(2)
+    expect(asked).toHaveLength(1)
+  })
+
+  it.each([
+    ['charges', [{ impute: 'mean' }, 'standard']],
+    ['charges', [{ impute: 'median' }, 'standard']],
+    ['charges', [{ impute: { strategy: 'mean', indicator: true } }, 'min_max']],
+    ['charges', ['log', { impute: 'median' }, 'standard']],
+    ['tenure', [{ impute: 'mean' }, 'standard']],
+    ['visits', [{ impute: 'mode' }, 'standard']],
+    ['senior', [{ impute: 'mode' }, 'standard']],
+    ['joined', ['date_parts', { impute: 'mean' }, 'standard']],
+  ] as const)('fits %s by %j in one pass as in a pass for each', async (name, steps) => {
+    const rows = await tables.table(CUSTOMERS)
+    const type = CUSTOMERS.find((column) => column.name === name)?.type ?? 'number'
+    const [last = ''] = steps.slice(-1)
+    const fit = (list: readonly StepSpec[]) =>
+      fitPlan(tables.engine, rows, [{ name, type, steps: list }], { maxCategories: 2 })
+    const { columns } = await fit(steps)
+    const [column] = columns
+    // the imputed values as a table of their own
+    const before = await fit(steps.slice(0, -1))
+    const { numeric } = planExpressions(before)
+    const wide = numeric.map(({ expr, ...rest }) => ({ ...rest, expr: expr.op === 'cast' ? expr.value : expr }))
+    const filled = project(rows, wide)
+    const direct = await fitPlan(
+      tables.engine,
+      filled,
+      filled.schema.filter((field) => !field.name.endsWith('_missing')).map((field) => ({ ...field, steps: [last] })),
+      { maxCategories: 2 },
+    )
+    const apart = direct.columns.map((of) => of.steps[0]?.fitted[0] as Readonly<Record<string, number>>)
+    const together = column?.steps.at(-1)?.fitted as readonly Readonly<Record<string, number>>[]
+    expect(together).toHaveLength(apart.length)
+    for (const [i, found] of together.entries())
+      for (const [key, value] of Object.entries(apart[i] ?? {}))
+        expect(Math.abs((found[key] ?? NaN) - value)).toBeLessThanOrEqual(1e-12 * Math.max(1, Math.abs(value)))
   })
 
   it('gives features in the order of the columns, the same by SQL and ONNX', async () => {

@@ -2,8 +2,9 @@
 import type { FeaturesDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
 import type { ColumnStatistics, Engine, StatisticsRequest } from '../etl/engine.js'
-import { type Named, cast } from '../etl/expr.js'
+import { type Named, cast, col } from '../etl/expr.js'
 import type { Relation } from '../etl/relation.js'
+import { filled, isNullOnly } from '../etl/statistics.js'
 import { fittedTransform } from './catalog.js'
 import { advance, head, live, sqlFeatures } from './chain.js'
 import { type ColumnSpec, type Step, parseSteps, withPlace } from './steps.js'
@@ -22,8 +23,8 @@ interface Progress {
 }
 
 /**
- * Fits all columns' steps on the training rows. One `statistics` call for all columns' next steps that need any, so the
- * defaults take two passes. A column with the default steps and no value at all is left out (`excluded`); with steps of
+ * Fits all columns' steps on the training rows. One `statistics` call for all columns' next steps that need any; the
+ * default steps take one, as a step after `impute` is fitted with it (`Transform.fills`). A column with the default steps and no value at all is left out (`excluded`); with steps of
  * the file it throws MR_TRANSFORM_NO_VALUES. Throws MR_TRANSFORM_NO_ROWS for an empty table.
  */
 export async function fitPlan(
@@ -37,7 +38,7 @@ export async function fitPlan(
     spec,
     steps: parseSteps(spec, options),
     fitted: [],
-    features: [head(spec)],
+    features: [firstOf(spec, trainRows)],
   }))
   for (;;) {
     const requests: StatisticsRequest[] = []
@@ -50,6 +51,12 @@ export async function fitPlan(
     for (const [index, column] of progress.entries()) fitNext(column, index, statistics)
   }
   return assemble(progress)
+}
+
+/** The raw column; without the look for NaN where the table has none, since it would be read several times. */
+function firstOf(spec: ColumnSpec, rows: Relation): SqlFeature {
+  const expr = col(spec.name)
+  return isNullOnly(expr, rows) ? { expr, kind: spec.type, suffix: '' } : head(spec)
 }
 
 /** Beyond this a square overflows, and engines fail or answer infinity. */
@@ -69,7 +76,7 @@ async function explainOverflow(
   for (const [name, { min = 0, max = 0 }] of found) {
     const column = progress[Number.parseInt(name)]
     if (column === undefined || Math.max(Math.abs(min), Math.abs(max)) <= LARGEST_SCALED) continue
-    const step = column.steps[column.fitted.length]?.transform.name ?? ''
+    const step = column.steps.slice(column.fitted.length).find((next) => wantedBy(next).stddev)?.transform.name ?? ''
     throw new MillraceError(
       'MR_TRANSFORM_NOT_FINITE',
       `column ${JSON.stringify(column.spec.name)}, step ${step}: its training values go from ${min} to ${max}; beyond ${LARGEST_SCALED} they cannot be scaled`,
@@ -78,16 +85,32 @@ async function explainOverflow(
   }
 }
 
+/** What is known of filled values by what is known of the others. */
+const FOLLOWING: readonly string[] = ['mean', 'stddev', 'range']
+
 /** Takes the steps that need no statistics; gives the requests of the next that does. */
 function advanceFreely(column: Progress, index: number): readonly StatisticsRequest[] {
   for (;;) {
     const step = column.steps[column.fitted.length]
     if (step === undefined || column.reason !== undefined) return []
-    const wanted = step.transform.statistics(step.options, step.kind)
-    if (Object.keys(wanted).length > 0)
+    const own = wantedBy(step)
+    const next = nextOf(column, step)
+    const wanted = next === undefined ? own : { ...own, ...wantedBy(next), mean: true }
+    if (Object.keys(own).length > 0)
       return live(column.features).map((feature, i) => ({ ...wanted, name: `${index}.${i}`, expr: counted(feature) }))
     take(column, step, () => ({ rows: 0, missing: 0 }))
   }
+}
+
+const wantedBy = ({ transform, options, kind }: Step): Omit<StatisticsRequest, 'name' | 'expr'> =>
+  transform.statistics(options, kind)
+
+/** The step after `step`, if it can be fitted from statistics of what `step` takes. */
+function nextOf(column: Progress, step: Step): Step | undefined {
+  const next = column.steps[column.steps.indexOf(step) + 1]
+  if (step.transform.fills === undefined || step.kind === 'text' || next === undefined) return undefined
+  const asked = Object.keys(wantedBy(next))
+  return asked.length > 0 && asked.every((name) => FOLLOWING.includes(name)) ? next : undefined
 }
 
 /** Statistics of numbers are of doubles, whatever the column's type. */
@@ -116,6 +139,13 @@ function fitNext(column: Progress, index: number, statistics: ReadonlyMap<string
     return
   }
   take(column, step, found)
+  const next = nextOf(column, step)
+  if (next === undefined) return
+  const values = column.fitted.at(-1)?.fitted.map((fitted) => step.transform.fills?.(fitted)) ?? []
+  take(column, next, (i) => {
+    const { mean = NaN, stddev = NaN, min = NaN, max = NaN, ...facts } = found(i)
+    return filled({ ...facts, mean, stddev, min, max }, values[i] ?? NaN)
+  })
 }
 
 function take(column: Progress, step: Step, statistics: (index: number) => ColumnStatistics): void {

@@ -54,6 +54,11 @@ export interface Transform<Options, Fitted> {
   /** What it must know of the training rows; asked of the value as the steps before left it. */
   statistics(options: Options, kind: FeatureKind): Omit<StatisticsRequest, 'name' | 'expr'>
   fit(statistics: ColumnStatistics, options: Options, kind: FeatureKind): Fitted
+  /**
+   * For a step that leaves every number as it is and puts one in place of the missing: that one. Statistics of what it
+   * makes follow from those of what it takes, so the next step is fitted in the same pass.
+   */
+  fills?(fitted: Fitted): number | undefined
   /** Usually one feature; several for date parts or an indicator. Those not `final` take the following steps. */
   apply(value: SqlFeature, fitted: Fitted): readonly SqlFeature[]
   /**

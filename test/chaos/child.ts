@@ -4,6 +4,7 @@
  * and after each; `none` lives to the end. Prints {points, outputs}.
  */
 import { createHash } from 'node:crypto'
+import { appendFileSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
@@ -64,8 +65,9 @@ const journal = Object.assign(Object.create(opened.journal) as typeof opened.jou
   append: async (event: Parameters<typeof append>[0]) => {
     pass()
     await append(event)
-    // Acknowledged: written down outside, to be held against the journal after the kill.
-    if (event.type === 'stage-succeeded') await fs.appendFile(join(home, 'acknowledged'), `${event.stage}\n`)
+    // Acknowledged: written down outside, to be held against the journal after the kill. At once, as what is
+    // acknowledged too early would be written meanwhile.
+    if (event.type === 'stage-succeeded') appendFileSync(join(home, 'acknowledged'), `${event.stage}\n`)
     pass()
   },
 })

@@ -20,6 +20,7 @@ import {
   modelOf,
   oneError,
   people,
+  prepared,
   type Project,
   project,
   start,
@@ -69,10 +70,9 @@ const runsOf = async (work: Project): Promise<readonly Shown[]> =>
 
 describe.skipIf(!hasFaketime)('a clock that is not right (skipped without libfaketime)', () => {
   test('ten days forward, then ten back, between runs', async () => {
-    await using work = await project()
-    const first = await millrace(['run', work.file])
-    const [model, output] = [modelOf(first), await treeOf(work.output)]
-    const runs = [first]
+    const { work: template, model, output } = prepared()
+    await using work = await project(template)
+    const names = (await runsOf(work)).map(({ run }) => run)
     for (const [by, days] of [
       ['+10d', 10],
       ['-10d', -10],
@@ -83,11 +83,10 @@ describe.skipIf(!hasFaketime)('a clock that is not right (skipped without libfak
       expect(begunStages(ended)).toEqual([])
       expect(await treeOf(work.output)).toEqual(output)
       await expectNoNegative(ended)
-      runs.push(ended)
+      names.push(ended.documents.at(-1)?.['run'] as string)
     }
     await expectAtRest(work)
     const shown = await runsOf(work)
-    const names = runs.map(({ documents }) => documents.at(-1)?.['run'])
     expect(shown.map(({ run }) => run)).toEqual(names)
     expect(shown.map(({ status }) => status)).toEqual(['success', 'success', 'success'])
     // the newest is the one that came last, whatever its clock said
@@ -98,9 +97,8 @@ describe.skipIf(!hasFaketime)('a clock that is not right (skipped without libfak
   })
 
   test.each(['-10d', '+10d'])('moved by %s in the middle of a run', async (by) => {
+    const { model, output } = prepared()
     await using work = await project()
-    const expected = modelOf(await millrace(['run', work.file, '--home', join(work.path, 'right')]))
-    const output = await treeOf(work.output)
     const clock = join(work.path, 'clock')
     await writeFile(clock, '+0d')
     const child = start(['run', work.file, '--set', `data.output_path=${join(work.path, 'moved')}`], offAsIn(clock))
@@ -109,20 +107,19 @@ describe.skipIf(!hasFaketime)('a clock that is not right (skipped without libfak
     await writeFile(`${clock}.next`, by)
     await rename(`${clock}.next`, clock)
     const ended = await end
-    expect(modelOf(ended)).toBe(expected)
+    expect(modelOf(ended)).toBe(model)
     expect(await treeOf(join(work.path, 'moved'))).toEqual(output)
     const [first, last] = span(ended)
     expect(Math.abs(last - first)).toBeGreaterThan(9 * DAY)
     await expectNoNegative(ended)
     const again = await millrace(['run', work.file, '--set', `data.output_path=${join(work.path, 'moved')}`])
-    expect(modelOf(again)).toBe(expected)
+    expect(modelOf(again)).toBe(model)
     expect(begunStages(again)).toEqual([])
   })
 
   test('set back before a killed run is resumed', async () => {
+    const { model, output } = prepared()
     await using work = await project()
-    const expected = modelOf(await millrace(['run', work.file, '--home', join(work.path, 'right')]))
-    const output = await treeOf(work.output)
     const args = ['run', work.file, '--set', `data.output_path=${join(work.path, 'resumed')}`]
     const child = start(args)
     const end = endOf(child)
@@ -134,7 +131,7 @@ describe.skipIf(!hasFaketime)('a clock that is not right (skipped without libfak
     expect(status.documents[0]).toMatchObject({ wasKilled: true })
     expect(status.stderr).not.toMatch(/[-−]\d[\d.,]* (ms|s|min|h)\b/)
     const resumed = await millrace(['resume', '--home', work.home], off('-10d'))
-    expect(modelOf(resumed)).toBe(expected)
+    expect(modelOf(resumed)).toBe(model)
     expect(await treeOf(join(work.path, 'resumed'))).toEqual(output)
     for (const stage of done) expect(begunStages(resumed)).not.toContain(stage)
     const [shown] = await runsOf(work)

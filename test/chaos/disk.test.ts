@@ -14,6 +14,8 @@ import {
   modelOf,
   mount,
   oneError,
+  prepared,
+  type Project,
   project,
   unmount,
 } from './small-pipeline.js'
@@ -22,11 +24,10 @@ const probe = await mkdtemp(join(tmpdir(), 'millrace-mount-'))
 const mayMount = canMount(probe)
 await rm(probe, { recursive: true })
 
-let work: Awaited<ReturnType<typeof project>>
-let expected: string
+const { model: expected } = prepared()
+let work: Project
 beforeAll(async () => {
   work = await project()
-  expected = modelOf(await millrace(['run', work.file, '--home', join(work.path, 'whole')]))
 })
 afterAll(async () => work[Symbol.asyncDispose]())
 

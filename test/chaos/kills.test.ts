@@ -18,6 +18,7 @@ import {
   millrace,
   modelOf,
   people,
+  prepared,
   type Project,
   project,
   side,
@@ -30,22 +31,26 @@ import { busiest, hasStrace } from './trace.js'
 interface Kind {
   readonly name: string
   readonly call: string
-  /** Only calls at these files of the home. */
+  /** Only calls at these files and folders of the project. */
   readonly files?: readonly string[]
 }
 
 const RENAMES: Kind = { name: 'renames', call: 'rename' }
 const KINDS: readonly Kind[] = [
   RENAMES,
-  { name: 'writes of the journal', call: 'write', files: ['journal'] },
-  { name: 'syncs of the journal', call: 'fdatasync', files: ['journal'] },
+  { name: 'writes of the journal', call: 'write', files: ['.millrace/journal'] },
+  { name: 'syncs of the journal', call: 'fdatasync', files: ['.millrace/journal'] },
   { name: 'syncs of other files and folders', call: 'fsync' },
   { name: 'removals', call: 'unlink' },
-  { name: 'writes of the registry', call: 'pwrite64', files: ['registry.db', 'registry.db-wal'] },
+  { name: 'writes of the registry', call: 'pwrite64', files: ['.millrace/registry.db', '.millrace/registry.db-wal'] },
+  // after the renames of its files' folder, and of its manifest
+  { name: "syncs of the published table's folder", call: 'fsync', files: ['output'] },
 ]
 
 /** Kills of a kind where not all are asked for. */
-const KILLS = 3
+const KILLS = 2
+/** Points in a full run at which it is killed and, resumed, once more. */
+const TWICE_IN_FULL = 24
 /** At which rename of the resumed run it is killed once more. */
 const AGAIN = [2, 1, 6, 13] as const
 const ONE_THREAD = { UV_THREADPOOL_SIZE: '1' }
@@ -59,14 +64,13 @@ let traced: Project
 
 beforeAll(async () => {
   if (!hasStrace) return
-  template = await project()
+  template = await project(prepared().work)
   const yaml = await readFile(template.file, 'utf8')
   await writeFile(template.file, yaml.replace('output_path: output', 'output_path: output, write_mode: append'))
-  modelOf(await millrace(['run', template.file]))
   await writeFile(join(template.path, 'people.csv'), people(11))
   traced = await project(template)
   const [log, calls] = [join(traced.path, 'trace'), KINDS.map(({ call }) => call).join()]
-  const under = ['strace', '-f', '-y', '-qq', '-o', log, '-e', `trace=${calls}`]
+  const under = ['strace', '-f', '--seccomp-bpf', '-y', '-qq', '-o', log, '-e', `trace=${calls}`]
   const model = modelOf(await millrace(['run', traced.file], { under, env: ONE_THREAD }))
   trace = await readFile(log, 'utf8')
   expected = { model, output: await treeOf(traced.output) }
@@ -77,7 +81,7 @@ afterAll(async () => {
   await traced?.[Symbol.asyncDispose]()
 })
 
-const pathsOf = ({ files = [] }: Kind, where: Project): string[] => files.map((file) => join(where.home, file))
+const pathsOf = ({ files = [] }: Kind, where: Project): string[] => files.map((file) => join(where.path, file))
 
 /** The calls of a whole run at which it can be killed, from 1. */
 function pointsOf(kind: Kind): readonly number[] {
@@ -156,7 +160,9 @@ describe.skipIf(!hasStrace)('a run that is killed, and resumed', () => {
 
   test('at a rename, and once more while it is resumed', async () => {
     let killed = 0
-    const pairs = drawn(pointsOf(RENAMES), KILLS, 5).map((point, i) => [point, AGAIN[i % 4] ?? 1] as const)
+    const pairs = drawn(pointsOf(RENAMES), KILLS, 5, TWICE_IN_FULL).map(
+      (point, i) => [point, AGAIN[i % 4] ?? 1] as const,
+    )
     await side(pairs, async ([point, again]) => {
       await using work = await project(template)
       const first = await afterKill(work, await millrace(['run', work.file], killing(work, RENAMES, point)))

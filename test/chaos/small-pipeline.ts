@@ -36,16 +36,33 @@ export interface Project extends AsyncDisposable {
   readonly output: string
 }
 
+const projectAt = (path: string): Project => ({
+  path,
+  file: join(path, 'pipeline.yaml'),
+  home: join(path, '.millrace'),
+  output: join(path, 'output'),
+  [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+})
+
+/** What `prepared.ts` has made before all tests: the folder after one undisturbed run, and what came out. */
+export interface Prepared {
+  readonly path: string
+  /** The model's digest. */
+  readonly model: string
+  /** Of the published table: see `treeOf`. */
+  readonly output: Readonly<Record<string, string>>
+}
+
+/** The small pipeline after an undisturbed run: to be copied and compared with, not to be changed. */
+export function prepared(): Prepared & { readonly work: Project } {
+  const made = inject('prepared')
+  return { ...made, work: projectAt(made.path) }
+}
+
 /** A folder with the small pipeline, or a copy of another's folder; `[Symbol.asyncDispose]` removes it. */
 export async function project(copyOf?: Project): Promise<Project> {
   const path = await realpath(await mkdtemp(join(tmpdir(), 'millrace-chaos-')))
-  const made: Project = {
-    path,
-    file: join(path, 'pipeline.yaml'),
-    home: join(path, '.millrace'),
-    output: join(path, 'output'),
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
-  }
+  const made = projectAt(path)
   if (copyOf !== undefined) {
     await cp(copyOf.path, path, { recursive: true, preserveTimestamps: true })
     return made
@@ -165,9 +182,16 @@ export async function leftovers(path: string): Promise<readonly string[]> {
   return names.filter((name) => /\.tmp$|\.writing|\.partial$/.test(name))
 }
 
-/** All of `items` with `npm run chaos:full`; else `most` of them, evenly apart, from the one at `offset` on. */
-export function drawn<T>(items: readonly T[], most: number, offset = 0): readonly T[] {
-  if (inject('stride') === 1 || items.length <= most) return items
+/**
+ * `most` of the items, evenly apart, from the one at `offset` on; with `npm run chaos:full` `full` of them, without it
+ * all.
+ */
+export function drawn<T>(items: readonly T[], most: number, offset = 0, full = Infinity): readonly T[] {
+  if (inject('stride') === 1) return full < items.length ? evenly(items, full, offset) : items
+  return items.length <= most ? items : evenly(items, most, offset)
+}
+
+function evenly<T>(items: readonly T[], most: number, offset: number): readonly T[] {
   const places = Array.from({ length: most }, (_, i) => Math.floor((items.length * i) / most) + offset)
   return places.map((place) => items[place % items.length] as T)
 }

@@ -2,9 +2,9 @@
  * Two commands at once: in one home, where one works and the other is told so; and in two homes with one output folder,
  * where both end, and the table is a whole one.
  */
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   begunStages,
   type Ended,
@@ -17,6 +17,7 @@ import {
   modelOf,
   oneError,
   people,
+  prepared,
   type Project,
   project,
   start,
@@ -76,45 +77,52 @@ test('three runs that begin at once in a home that is not there yet', async () =
   await expectSound(work, modelOf(first))
 })
 
-test.each(['overwrite', 'append'])('two homes that publish to one folder at once: %s', async (mode) => {
-  await using one = await project()
-  await using other = await project()
-  await writeFile(join(other.path, 'people.csv'), people(11))
-  const both = [one, other]
-  for (const { file } of both) {
-    const yaml = await readFile(file, 'utf8')
-    await writeFile(file, yaml.replace('output_path: output', `output_path: output, write_mode: ${mode}`))
-  }
-  const models = (await Promise.all(both.map(({ file }) => millrace(['run', file])))).map(modelOf)
-  const alone = await Promise.all(both.map(({ output }) => treeOf(output)))
-  const parts = await Promise.all(both.map(async ({ output }) => (await manifestOf(output))?.parts ?? []))
+describe('two homes that publish to one folder at once', () => {
+  let both: readonly [Project, Project]
+  let models: readonly string[]
+  let alone: readonly Readonly<Record<string, string>>[]
+  let parts: readonly unknown[]
+  beforeAll(async () => {
+    const other = await project()
+    await writeFile(join(other.path, 'people.csv'), people(11))
+    models = [prepared().model, modelOf(await millrace(['run', other.file]))]
+    both = [await project(prepared().work), other]
+    alone = await Promise.all(both.map(({ output }) => treeOf(output)))
+    parts = (await Promise.all(both.map(async ({ output }) => (await manifestOf(output))?.parts ?? []))).flat()
+  })
+  afterAll(async () => {
+    for (const work of both) await work[Symbol.asyncDispose]()
+  })
 
-  const shared = join(one.path, 'shared')
-  const args = ({ path, file }: Project): string[] => [
-    ...['run', file, '--home', join(path, 'home'), '--set', `data.output_path=${shared}`],
-  ]
-  const children = both.map((work) => start(args(work)))
-  const ends = children.map((child) => endOf(child))
-  const [first, second] = children as [(typeof children)[number], (typeof children)[number]]
-  const bothPublish = lineOf(second, /"stage-started".*"publish"/)
-  await lineOf(first, /"stage-started".*"publish"/)
-  // held still somewhere in its publishing until the other publishes too
-  first.kill('SIGSTOP')
-  try {
-    await bothPublish
-  } finally {
-    first.kill('SIGCONT')
-  }
-  const ended: readonly Ended[] = await Promise.all(ends)
-  expect(ended.map(modelOf)).toEqual(models)
+  test.each(['overwrite', 'append'])('%s', async (mode) => {
+    const shared = join(both[0].path, mode)
+    const args = ({ path, file }: Project): string[] => [
+      ...['run', file, '--home', join(path, `home-${mode}`)],
+      ...['--set', `data.output_path=${shared}`, '--set', `data.write_mode=${mode}`],
+    ]
+    const children = both.map((work) => start(args(work)))
+    const ends = children.map((child) => endOf(child))
+    const [first, second] = children as [(typeof children)[number], (typeof children)[number]]
+    const bothPublish = lineOf(second, /"stage-started".*"publish"/)
+    await lineOf(first, /"stage-started".*"publish"/)
+    // held still somewhere in its publishing until the other publishes too
+    first.kill('SIGSTOP')
+    try {
+      await bothPublish
+    } finally {
+      first.kill('SIGCONT')
+    }
+    const ended: readonly Ended[] = await Promise.all(ends)
+    expect(ended.map(modelOf)).toEqual(models)
 
-  const tree = await treeOf(shared)
-  const manifest = await manifestOf(shared)
-  if (mode === 'overwrite') expect(alone).toContainEqual(tree)
-  else {
-    expect(manifest?.rows).toBe(1200)
-    expect(manifest?.parts).toEqual(expect.arrayContaining(parts.flat()))
-    const files = manifest?.files.map(({ path }) => path) ?? []
-    expect(Object.keys(tree).sort()).toEqual([...files, 'manifest.json', '.lock'].sort())
-  }
+    const tree = await treeOf(shared)
+    const manifest = await manifestOf(shared)
+    if (mode === 'overwrite') expect(alone).toContainEqual(tree)
+    else {
+      expect(manifest?.rows).toBe(1200)
+      expect(manifest?.parts).toEqual(expect.arrayContaining([...parts]))
+      const files = manifest?.files.map(({ path }) => path) ?? []
+      expect(Object.keys(tree).sort()).toEqual([...files, 'manifest.json', '.lock'].sort())
+    }
+  })
 })

@@ -84,6 +84,43 @@ export function statisticsConformance(bench: Bench): void {
       expect(await one(filter(table, call('eq', col('id'), int(2))), request)).toMatchObject({ rows: 1, missing: 1 })
       expect(await one(filter(table, call('eq', col('id'), int(1))), request)).toMatchObject({ mean: 2.5, stddev: 0 })
     })
+    it('of bins: each from its lower edge to below the next, with the range', async () => {
+      const table = await bench.table(
+        'bins.csv',
+        'id,x,s,d\n0,0.5,a,2024-01-01\n1,,b,2024-01-01\n32,-1.5,c,2024-01-08\n',
+      )
+      const request = { histogram: true, range: true }
+      const counts = (bins: number, ...full: readonly number[]) =>
+        Array.from({ length: bins }, (_, i) => full.filter((bin) => bin === i).length)
+      expect(await one(table, { expr: col('id'), ...request })).toEqual({
+        ...{ rows: 3, missing: 0, min: 0, max: 32 },
+        histogram: { low: 0, width: 2, counts: counts(17, 0, 0, 16) },
+      })
+      expect(await one(table, { expr: col('x'), ...request })).toEqual({
+        ...{ rows: 3, missing: 1, min: -1.5, max: 0.5 },
+        histogram: { low: -1.5, width: 0.125, counts: counts(17, 0, 16) },
+      })
+      const day = 86_400_000_000
+      expect(await one(table, { expr: col('d'), histogram: true })).toMatchObject({
+        histogram: { low: 19723 * day, width: day, counts: counts(8, 0, 0, 7) },
+      })
+      const wide = call('div', col('x'), num(1e-320))
+      expect(await one(table, { expr: wide, histogram: true })).toEqual({
+        rows: 3,
+        missing: 1,
+        min: -Infinity,
+        max: Infinity,
+      })
+      await expect(one(table, { expr: col('s'), histogram: true })).rejects.toMatchObject({ code: 'MR_PLAN_TYPE' })
+    })
+    it('of few values only: no number where there are more', async () => {
+      const many = await manyRows(bench, 'bits.csv', 150_000)
+      expect(await one(many, { expr: col('k'), distinct: 'few' })).toMatchObject({
+        distinct: expect.any(Number) as number,
+      })
+      expect(await one(many, { expr: col('id'), distinct: 'few' })).toEqual({ rows: 150_000, missing: 0 })
+      expect(await one(many, { expr: col('id'), distinct: true })).toMatchObject({ distinct: 150_000 })
+    })
     it('refuses what has no meaning', async () => {
       const table = await bench.table('cells.csv', CELLS)
       await expect(one(table, { expr: col('s'), mean: true })).rejects.toMatchObject({ code: 'MR_PLAN_TYPE' })

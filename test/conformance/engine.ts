@@ -290,6 +290,30 @@ export function engineConformance(name: string, open: () => Promise<Engine>): vo
           [5n, 4n],
         ])
       })
+      it('leaves out rows of files by their place, and numbers the others as before', async () => {
+        const { files } = await engine.write(orders, { folder: path('left-out'), format: 'parquet' })
+        // one file under three names; two rows of the first, and all of the last
+        const [first = '', second = '', last = ''] = ['', './', '././'].map((way) =>
+          [path('left-out'), `${way}${files[0]?.path}`].join('/'),
+        )
+        const bits = (byte: number) => ({ bits: Uint8Array.of(byte), digest: String(byte) })
+        const deleted = { [first]: bits(0b0101_0000), [last]: bits(0b1111_1000) }
+        const rowsOf = (paths: readonly string[], rowsBefore: readonly number[]) =>
+          scan({ format: 'parquet', paths, deleted }, orders.schema, { rowNumber: 'row', rowsBefore })
+        expect(await plain(select(rowsOf([first], [100]), ['row', 'id']))).toEqual([
+          [100n, 1n],
+          [102n, 3n],
+          [104n, 5n],
+        ])
+        const all = rowsOf([first, second, last], [0, 5, 10])
+        expect((await plain(select(all, ['row']))).flat()).toEqual([0n, 2n, 4n, 5n, 6n, 7n, 8n, 9n])
+        const facts = aggregated(all, [], named({ n: count, sum: aggregate('sum', [col('id')]) }))
+        expect(await plain(facts)).toEqual([[8n, 24n]])
+        const statistics = await engine.statistics(all, [
+          { name: 'id', expr: col('id'), mean: true, range: true, quantiles: [0.5], values: 9 },
+        ])
+        expect(statistics.get('id')).toMatchObject({ rows: 8, mean: 3, min: 1, max: 5, quantiles: [3] })
+      })
       it('replaces and adds columns', async () => {
         const changed = withColumns(orders, named({ x: call('mul', col('x'), num(2)), y: col('x') }))
         expect(changed.schema.map((field) => field.name)).toEqual(['id', 'k', 'x', 's', 't', 'y'])

@@ -7,15 +7,15 @@ import {
   openArtifactStore,
   openDuckDb,
   runPipeline,
-  type ArtifactStore,
   type RecordBatch,
   type TableDocument,
 } from '../../src/index.js'
 import { GraphBuilder } from '../../src/core/onnx/graph.js'
-import { project, select } from '../../src/etl/relation.js'
+import { project, select, sort } from '../../src/etl/relation.js'
 import { col } from '../../src/etl/expr.js'
+import { featuresRelation, type FeaturesTable } from '../../src/stages/features-table.js'
 import { getJson } from '../../src/stages/run-resources.js'
-import { tableRelation } from '../../src/stages/tables.js'
+import { ROW, tableRelation } from '../../src/stages/tables.js'
 import { labelledRows, type PlanDocument } from '../../src/stages/transform.js'
 import { emitInputs, emitPlan } from '../../src/transforms/plan.js'
 import { example } from './cli.js'
@@ -35,8 +35,7 @@ test.each([
   const store = await openArtifactStore(join(home, 'artifacts'), { readOnly: true })
   const engine = await openDuckDb({ tempFolder: copy.path })
   const plan = await getJson<PlanDocument>(store, outputOf('transform', 'plan'))
-  const tableOf = async (from: ArtifactStore, stage: string, output: string) =>
-    tableRelation(from, await getJson<TableDocument>(from, outputOf(stage, output)))
+  const table = await tableRelation(store, await getJson<TableDocument>(store, outputOf('features', 'table')))
 
   const graph = GraphBuilder.create('features')
   const features = emitPlan(graph, plan.plan, emitInputs(graph, plan.inputs))
@@ -46,8 +45,9 @@ test.each([
     graph.output('categories', features.categories, 'int64', ['N', width.categories])
   const session = await InferenceSession.create(graph.toModel(), { logSeverityLevel: 3 })
 
-  const raw = labelledRows(await tableOf(store, 'features', 'table'), plan)
-  const written = await tableOf(store, 'transform', 'features')
+  const raw = sort(labelledRows(table, plan), [{ expr: col(ROW) }])
+  const document = await getJson<FeaturesTable>(store, outputOf('transform', 'features'))
+  const written = sort(await featuresRelation(store, document), [{ expr: col(ROW) }])
   const names = [...plan.plan.numeric, ...plan.plan.categories.map((category) => category.name)]
   const batch = await all(
     engine

@@ -10,6 +10,7 @@ import { withColumns } from '../../src/etl/relation.js'
 import { text } from '../../src/etl/expr.js'
 import { leaksOf } from '../../src/evaluate/leaks.js'
 import { loadConfig, openArtifactStore, openDuckDb, runPipeline } from '../../src/index.js'
+import { featuresRelation, type FeaturesTable } from '../../src/stages/features-table.js'
 import { findLeaks } from '../../src/stages/leaks.js'
 import { getJson } from '../../src/stages/run-resources.js'
 import { tableRelation } from '../../src/stages/tables.js'
@@ -121,7 +122,8 @@ describe.each(TABLES)('%s', (name, table) => {
     const plan = await getJson<PlanDocument>(store, outputOf('transform', 'plan'))
     const document = await getJson<TableDocument>(store, outputOf('features', 'table'))
     const rows = await tableRelation(store, document)
-    const features = await tableRelation(store, await getJson<TableDocument>(store, outputOf('transform', 'features')))
+    const written = await getJson<FeaturesTable>(store, outputOf('transform', 'features'))
+    const features = await featuresRelation(store, written)
     await using engine = await openDuckDb({ tempFolder: made.path })
     const { signal } = new AbortController()
     const everything = withColumns(labelledRows(rows, plan), [{ name: SPLIT, expr: text('train') }])

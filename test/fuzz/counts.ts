@@ -6,18 +6,36 @@ import { fileURLToPath } from 'node:url'
 
 const RESULTS = fileURLToPath(new URL('../../bench/results/fuzz.json', import.meta.url))
 
+interface Counted {
+  readonly parser: string
+  readonly cases: number
+}
+
+const casesOf = (parsers: readonly Counted[]): number => parsers.reduce((sum, { cases }) => sum + cases, 0)
+
+function before(): readonly Counted[] {
+  try {
+    return (JSON.parse(readFileSync(RESULTS, 'utf8')) as { readonly parsers: readonly Counted[] }).parsers
+  } catch {
+    return []
+  }
+}
+
 export default function setup(): () => void {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-fuzz-counts-'))
   process.env['FUZZ_COUNTS'] = folder
   return () => {
     const parsers = readdirSync(folder)
       .sort()
-      .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as { readonly cases: number })
+      .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Counted)
     rmSync(folder, { recursive: true, force: true })
-    const cases = parsers.reduce((sum, parser) => sum + parser.cases, 0)
-    console.log(`${cases} cases for ${parsers.length} parsers`)
+    console.log(`${casesOf(parsers)} cases for ${parsers.length} parsers`)
     if (process.env['FUZZ_SECONDS'] === undefined) return
-    const about = { secondsAParser: Number(process.env['FUZZ_SECONDS']), node: process.versions.node, cases }
-    writeFileSync(RESULTS, `${JSON.stringify({ ...about, parsers }, null, 2)}\n`)
+    // a part of the tests leaves what the others counted
+    const names = new Set(parsers.map(({ parser }) => parser))
+    const all = [...before().filter(({ parser }) => !names.has(parser)), ...parsers]
+    all.sort((a, b) => (a.parser < b.parser ? -1 : 1))
+    const about = { secondsAParser: Number(process.env['FUZZ_SECONDS']), node: process.versions.node }
+    writeFileSync(RESULTS, `${JSON.stringify({ ...about, cases: casesOf(all), parsers: all }, null, 2)}\n`)
   }
 }

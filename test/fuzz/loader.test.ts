@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll } from 'vitest'
+import { afterAll, beforeAll } from 'vitest'
 import { loanModel } from '../models.js'
 import { fuzz, mutated } from './fuzz.js'
 import type { Loaded } from './load-model.js'
@@ -13,6 +13,8 @@ import type { Loaded } from './load-model.js'
 const folder = mkdtempSync(join(tmpdir(), 'millrace-fuzz-loader-'))
 const file = join(folder, 'model.onnx')
 let child: ChildProcess | undefined
+// the process starts here, so that no case takes as long as that does on a busy machine
+beforeAll(() => load(new Uint8Array()), 120_000)
 afterAll(() => {
   child?.kill('SIGKILL')
   rmSync(folder, { recursive: true, force: true })

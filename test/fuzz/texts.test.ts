@@ -42,7 +42,10 @@ fuzz('pipeline file, values', {
   codes: /^MR_CONFIG_/,
 })
 fuzz('--set', {
-  cases: fc.tuple(fc.oneof(hostile, fc.constantFrom('training.batch_size', 'data."a.b"', '__proto__.x')), hostile),
+  cases: fc.tuple(
+    fc.oneof(hostile, fc.constantFrom('seed', 'training.batch_size', 'data.output_path', 'data."a.b"', '__proto__.x')),
+    fc.oneof(hostile, fc.nat({ max: 1000 }).map(String)),
+  ),
   parse: ([key, value]) => fromYaml(examples[0] ?? '', 'p.yaml', { env, set: [`${key}=${value}`] }),
   runs: 80,
   codes: /^MR_CONFIG_/,

@@ -15,6 +15,7 @@ export async function run({ args, home, out, signal }: Call): Promise<number> {
     home: folder,
     signal,
     onPlan: (plan) => view.plan(plan),
+    onNote: (note) => view.note(note),
     onEvent: (event) => view.event(event),
   })
   view.close()

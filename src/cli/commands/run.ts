@@ -23,6 +23,7 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
     force: typeof force === 'string' ? force.split(',') : force === true,
     argv: ['millrace', ...process.argv.slice(2)],
     onPlan: (plan) => view.plan(plan),
+    onNote: (note) => view.note(note),
     onEvent: (event) => view.event(event),
   })
   view.close()

@@ -4,7 +4,7 @@ import { markup, shorten, type Markup } from '../../core/html.js'
 import { axisNames, gutter, linear, xAxis, yAxis } from './axis.js'
 import { at, svg } from './svg.js'
 
-/** 20 bins in 132 x 30 for a table cell. Counts that are there but small still show a hair. */
+/** Bins in 132 x 30 for a table cell. Counts that are there but small still show a hair. */
 export function sparkHistogram(name: string, bins: readonly number[], low: string, high: string): Markup {
   const [width, height] = [132, 30]
   const most = Math.max(1, ...bins)

@@ -65,8 +65,8 @@ export function columnsSection(validation: ValidationDocument | undefined): Sect
         {
           title: 'Distinct',
           kind: 'n',
-          cell: (c) => (c.distinct === undefined ? '' : count(c.distinct)),
-          value: (c) => c.distinct ?? -1,
+          cell: (c) => (c.distinct !== undefined ? count(c.distinct) : isCounted(c) ? 'over 1,000' : ''),
+          value: (c) => c.distinct ?? (isCounted(c) ? 1000 : -1),
         },
         { title: 'Shape', kind: 'keep', cell: (c) => (drawn.has(c) ? shape(c, rows) : '') },
         { title: 'Summary', kind: 'text', cell: (c) => markup`<span class="muted">${summary(c, rows)}</span>` },
@@ -77,6 +77,8 @@ export function columnsSection(validation: ValidationDocument | undefined): Sect
   }
 }
 
+/** Of other numbers and times it is never told how many differ. */
+const isCounted = ({ type }: ColumnProfile) => type === 'integer' || type === 'date'
 const isTime = (c: ColumnProfile) => c.type === 'timestamp' || c.type === 'date'
 const show = (c: ColumnProfile, value: number | undefined) => (isTime(c) ? microseconds(value) : number(value))
 

@@ -5,46 +5,52 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { eachPart, type Memo } from '../../core/memo.js'
 import type { Frequent } from '../counts.js'
-import { aggregate, cast, col, int, type Named } from '../expr.js'
+import { aggregate, cast, col, type Expr, type Named } from '../expr.js'
 import type { Parts } from '../parts.js'
-import { aggregated, limit, project, union, type Relation } from '../relation.js'
+import { aggregated, project, type Relation } from '../relation.js'
 import { compile, expression } from '../sql/compile.js'
-import { duckdb, identifier } from '../sql/duckdb.js'
+import { duckdb, identifier, pathLiteral, textLiteral } from '../sql/duckdb.js'
 import type { Wanted } from '../statistics.js'
-import { groupOf, plainScan, rowGroups, withPosition } from './row-groups.js'
+import { plainScan, withFile } from './row-groups.js'
 
 /** The longest list of a file that is merged with others'. */
 const LONGEST = 1000
-/** Rows of a file that tell, if they hold more values than that, that it need not be tried. */
-const LOOK = 4096
-/** Files whose lists are made together. */
-const FILES = 64
+/** Files whose lists are made together, and rows from which on one is enough: alone it needs no key beside the value. */
+const TOGETHER = { files: 64, rows: 50_000 }
 /** Columns whose values are counted at a time: a hash table each, of 8 MB at least with two threads. */
 const TABLES = 4
 
-const [PLACE, FILE] = ['#place', '#file']
+const FILE = '#file'
 
 /** For each column that asks, in their order: values as text and their counts, or null where there are too many. */
 type Lists = readonly (readonly (readonly [value: string, count: number])[] | null)[]
 
-const asks = ({ request }: Wanted): boolean => request.values !== undefined || request.distinct === true
+const asks = ({ request }: Wanted): boolean => request.values !== undefined || (request.distinct ?? false) !== false
+const asksForFew = ({ request }: Wanted): boolean => request.values === undefined && request.distinct === 'few'
 
-/** @returns by index in `wanted`; and how many columns were counted over all rows although the table has several files */
+/**
+ * @param parts with the rows of each; undefined where nothing is known of the files
+ * @returns by index in `wanted`; and how many columns were counted over all rows although the table has several files
+ */
 export async function valuePass(
   connection: DuckDBConnection,
   values: Relation,
-  parts: Parts,
+  parts: (Parts & { readonly rows: readonly number[] }) | undefined,
   wanted: readonly Wanted[],
   memo: Memo | undefined,
 ): Promise<{ readonly found: ReadonlyMap<number, Frequent>; readonly whole: number }> {
   const asking = [...wanted.entries()].filter(([, want]) => asks(want))
   if (asking.length === 0) return { found: new Map(), whole: 0 }
-  if (parts.names.length === 1) return { found: await overAll(connection, values, asking), whole: 0 }
+  if (parts === undefined) {
+    const found = [...(await overAll(connection, values, asking))]
+    const isGiven = ([index, { distinct }]: (typeof found)[number]): boolean =>
+      distinct <= LONGEST || !asking.some(([asked, want]) => asked === index && asksForFew(want))
+    return { found: new Map(found.filter(isGiven)), whole: 0 }
+  }
   const columns = asking.map(([, want]) => want)
-  const about = ['values', 1, compile(parts.likeness, duckdb), columns.map(({ column, type }) => [column, type])]
+  const about = ['values', 2, compile(parts.likeness, duckdb), columns.map(({ column, type }) => [column, type])]
   const { values: lists } = await eachPart<Lists>(memo, about, parts.names, async (absent, done) => {
-    for (let start = 0; start < absent.length; start += FILES) {
-      const some = absent.slice(start, start + FILES)
+    for (const some of takenTogether(absent, parts.rows)) {
       const made = await listsOf(connection, parts, some, columns)
       for (const [i, index] of some.entries()) await done(index, made[i] ?? [])
     }
@@ -52,16 +58,31 @@ export async function valuePass(
   const found = new Map<number, Frequent>()
   const left: typeof asking = []
   for (const [i, entry] of asking.entries()) {
-    const [index, { type }] = entry
+    const [index, want] = entry
     const merged = merge(
       lists.map((list) => list[i] ?? null),
-      type,
+      want.type,
     )
-    if (merged === undefined) left.push(entry)
-    else found.set(index, merged)
+    if (merged !== undefined) found.set(index, merged)
+    else if (!asksForFew(want)) left.push(entry)
   }
   for (const [index, facts] of await overAll(connection, values, left)) found.set(index, facts)
-  return { found, whole: left.length }
+  return { found, whole: parts.names.length === 1 ? 0 : left.length }
+}
+
+function takenTogether(files: readonly number[], rows: readonly number[]): readonly (readonly number[])[] {
+  const taken: number[][] = []
+  let held = Infinity
+  for (const index of files) {
+    const more = rows[index] ?? 0
+    if (held + more > TOGETHER.rows || taken.at(-1)?.length === TOGETHER.files) {
+      taken.push([])
+      held = 0
+    }
+    taken.at(-1)?.push(index)
+    held += more
+  }
+  return taken
 }
 
 function merge(lists: readonly Lists[number][], type: Wanted['type']): Frequent | undefined {
@@ -86,26 +107,21 @@ async function listsOf(
   files: readonly number[],
   columns: readonly Wanted[],
 ): Promise<readonly Lists[]> {
-  const many = await withMany(connection, parts, files, columns)
-  const tried = columns.filter((_, i) => many.some((file) => file[i] !== true))
-  const lists = files.map((_, f) =>
-    columns.map((__, i): [string, number][] | null => (many[f]?.[i] === true ? null : [])),
-  )
   const relation = parts.only(files)
-  const scan = plainScan(relation)
-  if (tried.length === 0 || scan === undefined) return lists
-  const { ends, files: of, rowsBefore } = await rowGroups(connection, scan.source, scan.rowsBefore)
-  const last = files.map((_, f) => ends[of.lastIndexOf(f)] ?? rowsBefore[f] ?? 0)
-  const placed = withPosition(relation, PLACE, rowsBefore)
+  const many = await withMany(connection, relation, columns)
+  const tried = columns.filter((want) => !many.has(want))
+  const lists = files.map(() => columns.map((want): [string, number][] | null => (many.has(want) ? null : [])))
+  const [input, keys] = files.length === 1 ? [relation, []] : [withFile(relation, FILE), [FILE]]
   for (let start = 0; start < tried.length; start += TABLES) {
     const some = tried.slice(start, start + TABLES)
-    const rows = project(placed, [
-      ...some.map(({ column }): Named => ({ name: column, expr: col(column) })),
-      { name: FILE, expr: groupOf(col(PLACE), last) },
-    ])
+    const names = [...some.map(({ column }) => column), ...keys]
+    const rows = project(
+      input,
+      names.map((name): Named => ({ name, expr: col(name) })),
+    )
     const sql = `SELECT f, c, v, n, d FROM (
   SELECT f, c, v, n, count(*) OVER (PARTITION BY f, c) AS d, row_number() OVER (PARTITION BY f, c) AS r
-  FROM (${countedValues(rows, some, [FILE])}) AS g WHERE v IS NOT NULL
+  FROM (${countedValues(rows, some, keys)}) AS g WHERE v IS NOT NULL
 ) AS listed WHERE d <= ${LONGEST} OR r = 1`
     const reader = await connection.runAndReadAll(sql)
     for (const [file, column, value, count, distinct] of reader.getRows()) {
@@ -120,26 +136,48 @@ async function listsOf(
   return lists
 }
 
-/** For each file and column true if its first rows already hold more values than a list takes. */
+/**
+ * Columns of which some file says itself that they hold more values than a list takes: by the number of values of its
+ * dictionary, or as it has none, which DuckDB writes wherever that is shorter. Who is not found here is tried.
+ */
 async function withMany(
   connection: DuckDBConnection,
-  parts: Parts,
-  files: readonly number[],
+  relation: Relation,
   columns: readonly Wanted[],
-): Promise<readonly (readonly boolean[])[]> {
-  const looks = files.map((index, f) => {
-    const names = columns.map(({ column }): Named => ({ name: column, expr: col(column) }))
-    return project(limit(parts.only([index]), LOOK), [...names, { name: FILE, expr: int(f) }])
+): Promise<ReadonlySet<Wanted>> {
+  const scan = plainScan(relation)
+  const stored = columns.flatMap((want) => {
+    const name = want.type === 'boolean' ? undefined : storedColumn(col(want.column), relation)
+    return name === undefined ? [] : [{ want, name }]
   })
-  const counts = columns.map(({ column }): Named => ({
-    name: column,
-    expr: aggregate('count_distinct', [col(column)]),
-  }))
-  const query = aggregated(union(looks), [{ name: FILE, expr: col(FILE) }], counts)
-  const found = files.map(() => columns.map(() => false))
-  for (const [file, ...distinct] of (await connection.runAndReadAll(compile(query, duckdb))).getRows())
-    found[Number(file)] = distinct.map((count) => Number(count) > LONGEST)
-  return found
+  if (scan === undefined || stored.length === 0) return new Set()
+  const names = [...new Set(stored.map(({ name }) => textLiteral(name)))]
+  const reader =
+    await connection.runAndReadAll(`SELECT path_in_schema FROM parquet_metadata([${scan.source.paths.map(pathLiteral).join(', ')}])
+    WHERE path_in_schema IN (${names.join(', ')}) GROUP BY 1 HAVING max(coalesce(stats_distinct_count,
+      CASE WHEN encodings LIKE '%DICTIONARY%' THEN 0 ELSE num_values - coalesce(stats_null_count, 0) END)) > ${LONGEST}`)
+  const many = new Set(reader.getRows().map(([name]) => String(name)))
+  return new Set(stored.flatMap(({ want, name }) => (many.has(name) ? [want] : [])))
+}
+
+/** The scan's column whose values these are, or one text for each. */
+function storedColumn(expr: Expr, relation: Relation): string | undefined {
+  if (expr.op === 'cast' && expr.to === 'text') return storedColumn(expr.value, relation)
+  if (expr.op === 'call' && expr.fn === 'nullif' && expr.args[0] !== undefined)
+    return storedColumn(expr.args[0], relation)
+  if (expr.op !== 'column') return undefined
+  switch (relation.kind) {
+    case 'scan':
+      return expr.name === relation.rowNumber ? undefined : expr.name
+    case 'filter':
+      return storedColumn(expr, relation.input)
+    case 'project': {
+      const column = relation.columns.find(({ name }) => name === expr.name)
+      return column === undefined ? undefined : storedColumn(column.expr, relation.input)
+    }
+    default:
+      return undefined
+  }
 }
 
 /** SQL of: the columns of `by` as f, the number of a column as c, its value as v, how often as n. */
@@ -149,7 +187,7 @@ function countedValues(rows: Relation, columns: readonly Wanted[], by: readonly 
   const texts = columns.map(({ column }) => expression(cast(col(column), 'text'), rows.schema, duckdb))
   const keys = by.map(identifier)
   const sets = names.map((name) => `(${[...keys, name].join(', ')})`)
-  return `SELECT ${keys.map((key) => `${key} AS f, `).join('')}CASE ${which} END AS c, coalesce(${texts.join(', ')}) AS v, count(*) AS n
+  return `SELECT ${keys[0] ?? '0'} AS f, CASE ${which} END AS c, coalesce(${texts.join(', ')}) AS v, count(*) AS n
     FROM (\n${compile(rows, duckdb)}\n) AS q GROUP BY GROUPING SETS (${sets.join(', ')})`
 }
 
@@ -161,14 +199,16 @@ async function overAll(
 ): Promise<ReadonlyMap<number, Frequent>> {
   const found = new Map<number, { values: { value: string; count: number }[]; distinct: number }>()
   const listed = asking.filter(([, { request }]) => request.values !== undefined)
-  const most = Math.max(...listed.map(([, { request }]) => request.values ?? 0), 1)
   for (let start = 0; start < listed.length; start += TABLES) {
     const some = listed.slice(start, start + TABLES)
     const columns = some.map(([, want]) => want)
-    const sql = `SELECT c, v, n, d FROM (
-  SELECT c, v, n, row_number() OVER (PARTITION BY c ORDER BY n DESC, v ASC) AS r, count(*) OVER (PARTITION BY c) AS d
-  FROM (${countedValues(values, columns, [])}) AS g WHERE v IS NOT NULL
-) AS ranked WHERE r <= ${most} ORDER BY c, r`
+    // the first of each by themselves: to rank all values would sort them
+    const firsts = columns.map(
+      ({ request }, c) => `(SELECT c, v, n, (SELECT count(v) FROM g WHERE c = ${c}) AS d
+  FROM g WHERE c = ${c} AND v IS NOT NULL ORDER BY n DESC, v ASC LIMIT ${Math.max(1, request.values ?? 0)})`,
+    )
+    const sql = `WITH g AS MATERIALIZED (${countedValues(values, columns, [])})
+SELECT * FROM (${firsts.join(' UNION ALL ')}) AS listed ORDER BY c, n DESC, v ASC`
     for (const row of (await connection.runAndReadAll(sql)).getRows()) {
       const index = some[Number(row[0])]?.[0] ?? 0
       const facts = found.get(index) ?? { values: [], distinct: Number(row[3]) }

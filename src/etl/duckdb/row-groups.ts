@@ -5,6 +5,8 @@ import { call, col, int, when, type Expr } from '../expr.js'
 import { project, type Relation, type Source } from '../relation.js'
 import { pathLiteral } from '../sql/duckdb.js'
 
+const PLACE = '#place'
+
 export interface RowGroups {
   /** Position after the last row of each group, in the order of files and groups. */
   readonly ends: readonly number[]
@@ -72,6 +74,19 @@ export function withPosition(relation: Relation, name: string, rowsBefore: reado
     default:
       throw new MillraceError('MR_INTERNAL_BUG', `rows of a ${relation.kind} have no position`)
   }
+}
+
+/**
+ * The relation with one more column: which of its files a row is of, by index. Only for several files of a table, whose
+ * first rows' numbers are known.
+ */
+export function withFile(relation: Relation, name: string): Relation {
+  const { rowsBefore = [] } = plainScan(relation) ?? {}
+  const placed = withPosition(relation, PLACE, rowsBefore)
+  return project(placed, [
+    ...relation.schema.map((field) => ({ name: field.name, expr: col(field.name) })),
+    { name, expr: groupOf(col(PLACE), rowsBefore.slice(1), 0, rowsBefore.length - 1) },
+  ])
 }
 
 /** Index of the row group that a position lies in: nested halves, so that a thousand groups cost ten comparisons. */

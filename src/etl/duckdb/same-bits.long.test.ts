@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Engine } from '../engine.js'
-import { call, cast, col, int, num, position, text } from '../expr.js'
+import { call, cast, col, int, num, position, text, when } from '../expr.js'
 import { filter, join as joined, project, scan, type Relation, union, windowed, withColumns } from '../relation.js'
 import { openDuckDb } from './engine.js'
 import type { DuckDbOptions } from './session.js'
@@ -108,6 +108,33 @@ describe('the same whatever the threads and the memory', () => {
     },
     120_000,
   )
+
+  it('bytes of partitions, of rows that are computed once and of rows that are read for each', async () => {
+    const split = when(call('lt', call('int_mod', col('id'), int(10)), int(7)), text('train'), text('test'))
+    const computed = project(features(parquetScan()), [
+      ...features(parquetScan()).schema.map(({ name }) => ({ name, expr: col(name) })),
+      { name: 'part', expr: when(call('lt', call('int_mod', col('row'), int(10)), int(7)), text('a'), text('b')) },
+    ])
+    const kept = withColumns(parquetScan(), [{ name: 'part', expr: split }])
+    const source = await everywhere(async (engine, index) => {
+      const digests: string[] = []
+      for (const [name, relation] of Object.entries({ computed, kept })) {
+        const target = join(folder, `${name}-${index}`)
+        const { files } = await engine.write(relation, {
+          ...{ folder: target, format: 'parquet', compression: 'zstd', quick: true, partitionBy: ['part'] },
+        })
+        expect(files).toHaveLength(2)
+        for (const { path } of files)
+          digests.push(
+            createHash('sha256')
+              .update(await readFile(join(target, path)))
+              .digest('hex'),
+          )
+      }
+      return digests.join()
+    })
+    expect(new Set(source).size).toBe(1)
+  }, 120_000)
 
   it('bits of statistics', async () => {
     const requests = ['x', 'id'].map((name) => ({

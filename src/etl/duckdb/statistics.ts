@@ -3,7 +3,7 @@
  * file, where one thread reads in order, and combined in file order (statistics.ts); everything else is exact anyway.
  * What is not a Parquet file with projections and filters is written to one first, in a total order.
  *
- * Of a table of several files, counts, sums, ranges and short lists of values are made file by file and merged; those of
+ * Of a table of several files, counts, sums, ranges, histograms and short lists of values are made file by file and merged; those of
  * files that were there before come from the memo. Quantiles, and distinct values of columns that have many, take all rows.
  */
 import { rm } from 'node:fs/promises'
@@ -20,6 +20,7 @@ import { duckdb } from '../sql/duckdb.js'
 import { numberOf, presentValue, type Wanted } from '../statistics.js'
 import { partialsOf } from './counts.js'
 import { valuePass } from './frequencies.js'
+import { histogramPass } from './histograms.js'
 import { quantiles } from './quantiles.js'
 import { plainScan } from './row-groups.js'
 import type { Session } from './session.js'
@@ -35,9 +36,9 @@ export async function statistics(
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, ColumnStatistics>> {
   if (requests.length === 0) return new Map()
-  const present = requests.map((request) => presentValue(request, relation.schema))
+  const present = requests.map((request) => presentValue(request, relation))
   const wanted = requests.map((request, i): Wanted => ({
-    request,
+    request: request.histogram === true ? { ...request, range: true } : request,
     column: `x${i}`,
     type: present[i]?.type ?? 'number',
   }))
@@ -65,7 +66,7 @@ async function passes(
   const found = partsOf(values)
   const parts: Parts = found ?? { names: [''], only: () => values, likeness: values }
   const known = found === undefined ? undefined : memo
-  const { counted, made } = await countPass(parts, wanted, known, compile(parts.likeness, duckdb), (relation) =>
+  const { counted, partRows, made } = await countPass(parts, wanted, known, compile(parts.likeness, duckdb), (relation) =>
     partialsOf(connection, relation, wanted),
   )
   const ordered = await quantiles(
@@ -77,9 +78,16 @@ async function passes(
       fractions: request.quantiles ?? [],
     })),
   )
-  const frequent = await valuePass(connection, values, parts, wanted, known)
+  const drawn = await histogramPass(connection, parts, wanted, counted, made, known)
+  const frequent = await valuePass(
+    connection,
+    values,
+    found === undefined ? undefined : { ...parts, rows: partRows },
+    wanted,
+    known,
+  )
   noteReads(known, parts.names.length, made, ordered.filter((list) => list.length > 0).length, frequent.whole)
-  return describe(wanted, counted, ordered, frequent.found)
+  return describe(wanted, counted, ordered, frequent.found, drawn)
 }
 
 /** For the log, where files were there before: how many were read, and what took all rows nevertheless. */

@@ -5,7 +5,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MillraceError } from '../../core/errors.js'
-import { partitionFolder, refuseValues } from '../duckdb/write.js'
+import { partitionFolder, refuseValues } from '../duckdb/partitions.js'
 import { aggregate, cast, col, type Named } from '../expr.js'
 import { aggregated, scan, sort, withColumns, type Relation } from '../relation.js'
 import { identifier } from '../sql/spark.js'

@@ -16,6 +16,7 @@ import { compile } from '../sql/compile.js'
 import { spark } from '../sql/spark-scan.js'
 import { numberOf, presentValue, type Wanted } from '../statistics.js'
 import type { Cluster } from './cluster.js'
+import { histogramPass } from './histograms.js'
 import { quantiles } from './quantiles.js'
 import { rowsOf } from './query.js'
 import { valuePass } from './values.js'
@@ -32,7 +33,7 @@ export async function statistics(
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, ColumnStatistics>> {
   if (requests.length === 0) return new Map()
-  const present = requests.map((request) => presentValue(request, relation.schema))
+  const present = requests.map((request) => presentValue(request, relation))
   const wanted = requests.map((request, i): Wanted => ({
     request,
     column: `x${i}`,
@@ -77,7 +78,8 @@ async function passes(
     })),
     signal,
   )
-  return describe(wanted, counted, ordered, await valuePass(cluster, values, wanted, signal))
+  const frequent = await valuePass(cluster, values, wanted, signal)
+  return describe(wanted, counted, ordered, frequent, await histogramPass(cluster, values, wanted, counted, signal))
 }
 
 /** For each file of the relation the partials of its row groups, in order; those without rows are left out. */

@@ -77,6 +77,26 @@ const RELATIONS: Readonly<Record<string, Relation>> = {
     }),
     rowsBefore: [0, 1000],
   },
+  'scan-parquet-deleted': scan(
+    {
+      format: 'parquet',
+      paths: ['a.parquet', 'b.parquet', "c'.parquet"],
+      deleted: {
+        'b.parquet': { bits: Uint8Array.of(0x80, 1), digest: 'b' },
+        "c'.parquet": { bits: Uint8Array.of(255), digest: 'c' },
+      },
+    },
+    SCHEMA,
+  ),
+  'scan-parquet-deleted-one': scan(
+    {
+      format: 'parquet',
+      paths: ['b.parquet'],
+      deleted: { 'b.parquet': { bits: Uint8Array.of(0x80, 1), digest: 'b' } },
+    },
+    SCHEMA,
+    { rowNumber: 'row', rowsBefore: [1000] },
+  ),
   'scan-parquet-hive': scan(
     {
       format: 'parquet',

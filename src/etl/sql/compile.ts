@@ -170,11 +170,5 @@ function sized(expr: Expr & { op: 'aggregate' | 'window' }, sql: string, schema:
 
 /** Two spaces before each line; lines inside of quotes are left as they are. */
 function indent(sql: string): string {
-  let quote = ''
-  let out = '  '
-  for (const char of sql) {
-    if (quote === '' ? `'"\``.includes(char) : char === quote) quote = quote === '' ? char : ''
-    out += char === '\n' && quote === '' ? '\n  ' : char
-  }
-  return out
+  return `  ${sql.replace(/'[^']*'|"[^"]*"|`[^`]*`|\n/g, (found) => (found === '\n' ? '\n  ' : found))}`
 }

@@ -190,12 +190,14 @@ function scanSql(relation: Relation & { kind: 'scan' }): string {
     return `  ${source.plain === true ? `CAST(${column} AS ${TYPES[type]})` : readValue(column, type, isText)} AS ${column}`
   })
   if (rowNumber !== undefined) typed.push(`  ${rowPosition(relation)} AS ${identifier(rowNumber)}`)
-  return `SELECT\n${typed.join(',\n')}\nFROM ${reader(
+  const from = reader(
     source,
     fields.map(({ name }) => name),
     needsPath(relation),
     new Map(fields.map(({ name, type }) => [name, type])),
-  )}`
+  )
+  const isThere = notDeleted(source)
+  return `SELECT\n${typed.join(',\n')}\nFROM ${from}${isThere === undefined ? '' : `\nWHERE ${isThere}`}`
 }
 
 /** The column of a row's file. Not DuckDB's own `filename`: a file's column of that name would hide it. */
@@ -333,9 +335,38 @@ function readStored(name: string, stored: string, type: ColumnType): string {
   return readValue(isOther ? `CAST(${identifier(name)} AS VARCHAR)` : identifier(name), type, false)
 }
 
-/** True if a row's position is that in its file, after the rows of the files before. */
+/** True if a row's position is that in its file, after the rows of the files before, or tells whether it is left out. */
 function needsPath({ source, rowNumber, rowsBefore }: Relation & { kind: 'scan' }): boolean {
-  return source.format === 'parquet' && rowNumber !== undefined && source.paths.length > 1 && rowsBefore !== undefined
+  const isPlaced = rowNumber !== undefined && rowsBefore !== undefined
+  return source.format === 'parquet' && source.paths.length > 1 && (isPlaced || lacksRows(source))
+}
+
+const lacksRows = ({ paths, deleted = {} }: Source): boolean => paths.some((path) => deleted[path] !== undefined)
+
+/**
+ * True for the rows that are not left out; undefined where all are there. All files' bits are one constant, which DuckDB
+ * decodes once: a row costs a look at one bit (a list of constants it would copy for each row, and a CASE of a thousand
+ * files would be walked through for each vector).
+ */
+function notDeleted({ paths, deleted = {} }: Source): string | undefined {
+  const some = paths.filter((path) => deleted[path] !== undefined)
+  const bytes = some.map((path) => deleted[path]?.bits ?? new Uint8Array())
+  if (some.length === 0) return undefined
+  const bits = `CAST(from_base64(${textLiteral(Buffer.concat(bytes).toString('base64'))}) AS BIT)`
+  const place = paths.length === 1 ? 'file_row_number' : placeFrom(some, firsts(bytes.map(({ length }) => length * 8)))
+  // NULL in files that lack no row
+  return `get_bit(${bits}, CAST(${place} AS INTEGER)) IS DISTINCT FROM 1`
+}
+
+/** A row's place in its file, after what comes before the file. */
+function placeFrom(paths: readonly string[], before: readonly number[]): string {
+  return `file_row_number + list_extract([${before.join(', ')}], 1 + ${duckdb.position(PATH, paths)})`
+}
+
+/** Sums of all that stand before each. */
+function firsts(sizes: readonly number[]): readonly number[] {
+  let sum = 0
+  return sizes.map((size) => (sum += size) - size)
 }
 
 /** 0-based position in the whole source. */
@@ -350,6 +381,8 @@ function rowPosition(relation: Relation & { kind: 'scan' }): string {
     return 'CAST(row_number() OVER () - 1 AS BIGINT)'
   if (source.paths.length === 1)
     return rowsBefore?.[0] ? `CAST(file_row_number + ${rowsBefore[0]} AS BIGINT)` : 'file_row_number'
-  const branches = source.paths.map((path, i) => `WHEN ${textLiteral(path)} THEN ${rowsBefore?.[i] ?? 0}`)
-  return `CAST(file_row_number + CASE ${PATH} ${branches.join(' ')} END AS BIGINT)`
+  return `CAST(${placeFrom(
+    source.paths,
+    source.paths.map((_, i) => rowsBefore?.[i] ?? 0),
+  )} AS BIGINT)`
 }

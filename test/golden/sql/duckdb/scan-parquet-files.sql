@@ -6,5 +6,5 @@ SELECT
   CAST("t" AS TIMESTAMP) AS "t",
   CAST("d" AS DATE) AS "d",
   CAST("b" AS BOOLEAN) AS "b",
-  CAST(file_row_number + CASE __millrace_path WHEN 'a.parquet' THEN 0 WHEN 'b''[1]*.parquet' THEN 1000 END AS BIGINT) AS "row"
+  CAST(file_row_number + list_extract([0, 1000], 1 + CAST(enum_code(TRY_CAST(__millrace_path AS ENUM('a.parquet', 'b''[1]*.parquet'))) AS BIGINT)) AS BIGINT) AS "row"
 FROM read_parquet(['a.parquet', 'b''[[]1][*].parquet'], hive_partitioning = false, filename = '__millrace_path', union_by_name = true)
