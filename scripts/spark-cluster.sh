@@ -71,7 +71,12 @@ registered() { grep -qs 'Successfully registered with master' "$state/$1.log"; }
 
 start_all() {
   install
-  local home ui=(--conf spark.ui.enabled=false) master="local[2]" w class
+  # What ended queries were is kept for pages that nobody looks at here: by default enough to fill a small driver's heap.
+  local home small master="local[2]" w class
+  small=(spark.ui.enabled=false spark.sql.ui.retainedExecutions=5 spark.ui.retainedJobs=5 spark.ui.retainedStages=5
+    spark.ui.retainedTasks=100 spark.ui.dagGraph.retainedRootRDDs=5 spark.ui.retainedDeadExecutors=5
+    spark.sql.connect.ui.retainedSessions=5 spark.sql.connect.ui.retainedStatements=5
+    spark.connect.execute.manager.abandonedTombstonesSize=100)
   home=$(cd "$venv"/lib/python3*/site-packages/pyspark && pwd)
   # SPARK_DAEMON_MEMORY would override the Connect server's --driver-memory: only the master and the workers get it.
   unset SPARK_DAEMON_MEMORY SPARK_CONF_DIR SPARK_MASTER
@@ -94,7 +99,7 @@ start_all() {
   if ! alive connect; then
     if open "$CONNECT_PORT"; then echo "spark-cluster: port $CONNECT_PORT is taken" >&2; stop_all; exit 1; fi
     launch connect "$home/bin/spark-submit" --class org.apache.spark.sql.connect.service.SparkConnectServer --master "$master" \
-      --driver-memory "$DRIVER_MEMORY" "${ui[@]}" --conf spark.connect.grpc.binding.address=127.0.0.1 \
+      --driver-memory "$DRIVER_MEMORY" "${small[@]/#/--conf=}" --conf spark.connect.grpc.binding.address=127.0.0.1 \
       --conf spark.connect.grpc.binding.port="$CONNECT_PORT" --conf spark.driver.host=127.0.0.1 \
       --conf spark.driver.bindAddress=127.0.0.1 --conf spark.executor.cores="$CORES" \
       --conf spark.executor.memory="$EXECUTOR_MEMORY" --conf spark.sql.session.timeZone=UTC \

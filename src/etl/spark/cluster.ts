@@ -15,6 +15,8 @@ export interface Cluster {
   readonly stored: Map<string, StoredColumns>
   /** Scans of other files as Parquet that the cluster reads, by what they were and the state of their files. */
   readonly conversions: Map<string, Promise<readonly string[]>>
+  /** By digest, the storing of positions that scans leave out. */
+  readonly deletions: Map<string, Promise<void>>
   /** For names of folders. */
   next(): number
 }

@@ -71,6 +71,7 @@ export async function openSpark(options: SparkOptions): Promise<Engine> {
     memo,
     stored: new Map(),
     conversions: new Map(),
+    deletions: new Map(),
     next: () => count++,
   }
   const check = (signal?: AbortSignal): void => {

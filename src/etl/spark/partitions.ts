@@ -112,7 +112,7 @@ async function brought(
     const path = join(partitionFolder(row, by), 'part-0.parquet')
     await mkdir(join(writing.folder, partitionFolder(row, by)), { recursive: true })
     await settle(file.path, join(writing.folder, path))
-    written.push({ path, rows })
+    written.push({ path, rows, partition: by.map((_, i) => (row[i] as string | null | undefined) ?? null) })
   }
   for (const name of await readdir(writing.folder))
     if (name.startsWith('parts-')) await rm(join(writing.folder, name), { recursive: true })

@@ -13,6 +13,7 @@ import { folderValue } from '../hive.js'
 import {
   filter,
   isOrdered,
+  lacksRows,
   limit,
   project,
   scan,
@@ -24,6 +25,7 @@ import {
 } from '../relation.js'
 import { MISSING_WORDS } from '../sql/duckdb.js'
 import type { Cluster } from './cluster.js'
+import { storeDeletions } from './deletions.js'
 import { rowsOf, storedColumns } from './footers.js'
 
 export type Scan = Relation & { readonly kind: 'scan' }
@@ -127,20 +129,21 @@ function freshName(relation: Relation): string {
 /** As runs of files that one read takes: of one layout, no file twice. */
 async function readyScan(cluster: Cluster, relation: Scan, signal?: AbortSignal): Promise<Relation> {
   const { source, rowNumber } = relation
-  if (source.format !== 'parquet') return converted(cluster, relation, signal)
+  if (source.format !== 'parquet') return converted(cluster, relation, undefined, signal)
   const isOwn = source.plain === true && source.hive === undefined && source.layouts === undefined && !source.stored
   if (!isOwn)
     for (const [path, columns] of await storedColumns(cluster.embedded, source.paths, signal))
       cluster.stored.set(path, columns)
   const runs = runsOf(cluster, relation)
-  const hasBefore = rowNumber === undefined || relation.rowsBefore !== undefined || source.paths.length === 1
+  const isPlaced = rowNumber !== undefined || lacksRows(source)
+  const hasBefore = !isPlaced || relation.rowsBefore !== undefined || source.paths.length === 1
   const rowsBefore = hasBefore
     ? (relation.rowsBefore ?? source.paths.map(() => 0))
     : sums(await rowsOf(cluster.embedded, source.paths, signal))
   const parts: Relation[] = []
   for (const { start, end, how } of runs) {
     const paths = source.paths.slice(start, end)
-    const before = rowNumber === undefined ? undefined : rowsBefore.slice(start, end)
+    const before = rowsBefore.slice(start, end)
     parts.push(await readyRun(cluster, relation, paths, before, how, signal))
   }
   return parts.length === 1 ? (parts[0] ?? relation) : union(parts)
@@ -217,30 +220,42 @@ async function readyRun(
   cluster: Cluster,
   { source, schema, rowNumber }: Scan,
   paths: readonly string[],
-  rowsBefore: readonly number[] | undefined,
+  rowsBefore: readonly number[],
   how: How,
   signal?: AbortSignal,
 ): Promise<Relation> {
-  const options = rowNumber === undefined || rowsBefore === undefined ? {} : { rowNumber, rowsBefore: [...rowsBefore] }
+  const digest = await storeDeletions(cluster, source, paths, rowsBefore, signal)
+  const options = {
+    ...(rowNumber === undefined ? {} : { rowNumber }),
+    ...(rowNumber === undefined && digest === undefined ? {} : { rowsBefore }),
+  }
   const [path = ''] = paths
   const wanted = schema.filter(({ name }) => name !== rowNumber)
+  const { deleted = {}, ...whole } = source
   if (how === 'foreign')
-    return converted(cluster, { kind: 'scan', source: { ...source, paths }, schema, ...options }, signal)
+    return converted(cluster, { kind: 'scan', source: { ...whole, paths }, schema, ...options }, digest, signal)
   const given = new Map<string, Expr>()
   for (const field of wanted) {
     const value = source.hive?.columns.includes(field.name) === true ? folderValue(source, path, field.name) : undefined
     if (value !== undefined) given.set(field.name, folderLiteral(value, field.type))
     else if (storedType(cluster, path, field) === undefined) given.set(field.name, missing(field.type))
   }
-  const { hive: _, layouts: __, stored: ___, digests: ____, ...plain } = source
+  const { hive: _, layouts: __, stored: ___, digests: ____, ...plain } = whole
   const own = wanted.filter(({ name }) => !given.has(name))
   if (own.length === 0 && rowNumber === undefined) own.push({ name: '#none', type: 'integer' })
-  const read = scan({ ...plain, paths }, own, options)
+  const lacking = paths.filter((one) => deleted[one] !== undefined)
+  const read = scan({ ...plain, paths, ...stored(lacking, digest) }, own, options)
   if (given.size === 0 && own.length === wanted.length) return read
   return project(
     read,
     schema.map(({ name }) => ({ name, expr: given.get(name) ?? col(name) })),
   )
+}
+
+/** That these files lack rows, whose positions are stored under the digest. */
+function stored(lacking: readonly string[], digest: string | undefined): Pick<Source, 'deleted'> {
+  if (digest === undefined) return {}
+  return { deleted: Object.fromEntries(lacking.map((path) => [path, { bits: new Uint8Array(), digest }])) }
 }
 
 /** As DuckDB reads what folders say: blanks and words for "missing" are no values, unless the column is text. */
@@ -255,8 +270,14 @@ function folderLiteral(value: string | null, type: ColumnType): Expr {
 /**
  * A scan of files that Spark reads otherwise: what DuckDB reads of them, as Parquet. Made once for a state of the files.
  * A text file is read by one reader on one machine so that both engines see the same rows.
+ * @param digest of what is left out of its rows, of which all are converted
  */
-async function converted(cluster: Cluster, relation: Scan, signal?: AbortSignal): Promise<Relation> {
+async function converted(
+  cluster: Cluster,
+  relation: Scan,
+  digest: string | undefined,
+  signal?: AbortSignal,
+): Promise<Relation> {
   const { source, schema, rowNumber, rowsBefore } = relation
   const fields = schema.filter(({ name }) => name !== rowNumber)
   const rows = fields.length === 0 ? scan(source, anyField(source)) : scan(source, fields)
@@ -268,8 +289,11 @@ async function converted(cluster: Cluster, relation: Scan, signal?: AbortSignal)
     cluster.conversions.set(key, made)
     made.catch(() => cluster.conversions.delete(key))
   }
-  const read = { format: 'parquet', paths: await made, plain: true } as const
-  return scan(read, fields, rowNumber === undefined ? {} : { rowNumber, rowsBefore: [rowsBefore?.[0] ?? 0] })
+  const paths = await made
+  return scan({ format: 'parquet', paths, plain: true, ...stored(paths, digest) }, fields, {
+    ...(rowNumber === undefined ? {} : { rowNumber }),
+    ...(rowNumber === undefined && digest === undefined ? {} : { rowsBefore: [rowsBefore?.[0] ?? 0] }),
+  })
 }
 
 function anyField({ csv, layouts, paths }: Source): readonly Field[] {

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { filter, limit, scan, union, type Relation } from '../relation.js'
 import { call, col, int } from '../expr.js'
-import { scanName } from '../sql/spark-scan.js'
+import { compile } from '../sql/compile.js'
+import { deletedName, scanName, spark } from '../sql/spark-scan.js'
 import { piecesOf } from './order.js'
 import type { Scan } from './prepare.js'
 import { locationOf, pattern } from './reads.js'
@@ -31,6 +32,25 @@ describe('scans', () => {
     expect(scanName(table('a'))).toBe(scanName(table('a')))
     const others = [table('b'), table('a', 'a'), { ...table('a'), rowNumber: 'id' }, { ...table('a'), rowsBefore: [1] }]
     expect(new Set([table('a'), ...others].map(scanName)).size).toBe(5)
+  })
+  it('have a name by the digests of what they leave out, not by its bits', () => {
+    const without = (digest: string, byte: number): Scan => {
+      const { schema } = table('a')
+      const deleted = { a: { bits: Uint8Array.of(byte), digest } }
+      return scan({ format: 'parquet', paths: ['a', 'b'], plain: true, deleted }, schema) as Scan
+    }
+    expect(scanName(without('x', 1))).toBe(scanName(without('x', 2)))
+    const scans = [table('a', 'b'), without('x', 1), without('y', 1)]
+    expect(new Set(scans.map(scanName)).size).toBe(3)
+    expect(new Set(scans.map(deletedName)).size).toBe(3)
+    // parts that lack no row read nothing of it
+    const [first, second] = piecesOf(without('x', 1)).flatMap(({ relation }) =>
+      relation.kind === 'union' ? relation.inputs : [relation],
+    )
+    expect([first, second].map((part) => part !== undefined && compile(part, spark).includes('ANTI JOIN'))).toEqual([
+      true,
+      false,
+    ])
   })
   it('are read in order as a union of files, and what is sorted or cut by itself', () => {
     const some = filter(table('a', 'b'), call('gt', col('id'), int(0)))

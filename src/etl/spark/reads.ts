@@ -1,12 +1,13 @@
 /** What the names in a plan's SQL stand for: Parquet files with their columns' types and the positions of their rows. */
 import { resolve } from 'node:path'
 import { MillraceError } from '../../core/errors.js'
-import type { Relation } from '../relation.js'
+import { lacksRows, type Relation } from '../relation.js'
 import { compile } from '../sql/compile.js'
 import { identifier, textLiteral } from '../sql/spark.js'
-import { POSITION, scanName, spark } from '../sql/spark-scan.js'
+import { deletedName, POSITION, scanName, spark } from '../sql/spark-scan.js'
 import type { Cluster } from './cluster.js'
 import type { SparkQuery, SparkRead } from './connect/plan.js'
+import { deletionsAt } from './deletions.js'
 import { type Scan, storedType } from './prepare.js'
 
 /** A prepared relation as a query. */
@@ -17,7 +18,19 @@ export function queryOf(cluster: Cluster, relation: Relation, sql = compile(rela
 /** What SQL made of prepared relations reads. */
 export function readsOf(cluster: Cluster, ...relations: readonly Relation[]): Readonly<Record<string, SparkRead>> {
   const scans = relations.flatMap(scansOf)
-  return Object.fromEntries(scans.map((scan) => [scanName(scan), readOf(cluster, scan)]))
+  const reads = scans.flatMap((scan): (readonly [string, SparkRead])[] => [
+    [scanName(scan), readOf(cluster, scan)],
+    ...(lacksRows(scan.source) ? [[deletedName(scan), deletedOf(cluster, scan)] as const] : []),
+  ])
+  return Object.fromEntries(reads)
+}
+
+function deletedOf(cluster: Cluster, { source: { paths, deleted = {} } }: Scan): SparkRead {
+  const digests = [...new Set(paths.flatMap((path) => deleted[path]?.digest ?? []))]
+  const [digest = ''] = digests
+  if (digests.length > 1 || !cluster.deletions.has(digest))
+    throw new MillraceError('MR_INTERNAL_BUG', 'what a scan leaves out was not made ready for Spark')
+  return { format: 'parquet', paths: [pattern(deletionsAt(cluster, digest))], schema: `${POSITION} BIGINT` }
 }
 
 function scansOf(relation: Relation): readonly Scan[] {
@@ -45,7 +58,7 @@ function readOf(cluster: Cluster, { source, schema, rowNumber, rowsBefore }: Sca
     paths: source.paths.map(pattern),
     // without any column Spark would look for them itself
     schema: ddl.length === 0 ? '`#none` BIGINT' : ddl.join(', '),
-    ...(rowNumber === undefined
+    ...(rowNumber === undefined && !lacksRows(source)
       ? {}
       : { select: [...columns, `${position(source.paths, rowsBefore ?? [0])} AS ${POSITION}`] }),
   }

@@ -19,6 +19,8 @@ export function settings(shufflePartitions: number): Readonly<Record<string, str
     'spark.sql.parser.manageParserCaches': 'true',
     'spark.sql.parser.parserDfaCacheFlushThreshold': '20000',
     'spark.sql.parser.parserDfaCacheFlushRatio': '5',
+    // plans are cached by content, and no two of this engine's are alike
+    'spark.connect.session.planCache.enabled': 'false',
     'spark.sql.shuffle.partitions': String(shufflePartitions),
     'spark.sql.adaptive.enabled': 'true',
     'spark.sql.adaptive.coalescePartitions.enabled': 'true',

@@ -35,7 +35,7 @@ export async function statistics(
   if (requests.length === 0) return new Map()
   const present = requests.map((request) => presentValue(request, relation))
   const wanted = requests.map((request, i): Wanted => ({
-    request,
+    request: request.histogram === true ? { ...request, range: true } : request,
     column: `x${i}`,
     type: present[i]?.type ?? 'number',
   }))

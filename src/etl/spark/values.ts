@@ -12,6 +12,12 @@ import { queryOf } from './reads.js'
 
 /** Columns whose values are counted in one query: each row is multiplied by so many. */
 const TOGETHER = 8
+/** Beyond, values are not few. */
+const FEW = 1000
+
+type Asking = readonly [index: number, want: Wanted]
+
+const asksForFew = ([, { request }]: Asking): boolean => request.distinct === 'few'
 
 /** @returns by index in `wanted`, for those that ask */
 export async function valuePass(
@@ -25,17 +31,18 @@ export async function valuePass(
   for (let start = 0; start < listed.length; start += TOGETHER) {
     const some = listed.slice(start, start + TOGETHER)
     const most = Math.max(...some.map(([, { request }]) => request.values ?? 0), 1)
-    const lists = new Map<number, { values: { value: string; count: number }[]; distinct: number }>()
+    const lists = some.map(() => ({ values: [] as { value: string; count: number }[], distinct: 0 }))
     const query = queryOf(cluster, values, mostFrequent(values, some, most))
     for await (const [c, v, n, d] of rowsOfQuery(cluster, query, signal)) {
-      const index = some[Number(c)]?.[0] ?? 0
-      const list = lists.get(index) ?? { values: [], distinct: Number(d) }
-      list.values.push({ value: String(v), count: Number(n) })
-      lists.set(index, list)
+      const list = lists[Number(c)]
+      list?.values.push({ value: String(v), count: Number(n) })
+      if (list !== undefined) list.distinct = Number(d)
     }
-    for (const [index, list] of lists) found.set(index, list)
+    for (const [i, list] of lists.entries()) found.set(some[i]?.[0] ?? 0, list)
   }
-  const alone = [...wanted.entries()].filter(([, { request }]) => request.values === undefined && request.distinct)
+  const asked = [...wanted.entries()].filter(([, { request }]) => request.values === undefined && request.distinct)
+  const many = await withMany(cluster, values, asked.filter(asksForFew), signal)
+  const alone = asked.filter(([index]) => !many.has(index))
   for (let start = 0; start < alone.length; start += TOGETHER) {
     const some = alone.slice(start, start + TOGETHER)
     const counts = some.map(([, { column }]): Named => ({
@@ -43,12 +50,31 @@ export async function valuePass(
       expr: aggregate('count_distinct', [col(column)]),
     }))
     for await (const row of rowsOf(cluster, aggregated(values, [], counts), signal))
-      for (const [i, [index]] of some.entries()) found.set(index, { values: [], distinct: Number(row[i]) })
+      for (const [i, one] of some.entries()) {
+        const distinct = Number(row[i])
+        if (!asksForFew(one) || distinct <= FEW) found.set(one[0], { values: [], distinct })
+      }
   }
   return found
 }
 
-function mostFrequent(values: Relation, some: readonly (readonly [number, Wanted])[], most: number): string {
+/** Columns whose values are surely not few: Spark's estimate is off by a twentieth, and costs no shuffle of all values. */
+async function withMany(
+  cluster: Cluster,
+  values: Relation,
+  some: readonly Asking[],
+  signal?: AbortSignal,
+): Promise<ReadonlySet<number>> {
+  if (some.length === 0) return new Set()
+  const estimates = some.map(([, { column }], i) => `approx_count_distinct(${identifier(column)}) AS c${i}`)
+  const query = queryOf(cluster, values, `SELECT ${estimates.join(', ')} FROM (\n${compile(values, spark)}\n) AS q`)
+  const many = new Set<number>()
+  for await (const row of rowsOfQuery(cluster, query, signal))
+    for (const [i, [index]] of some.entries()) if (Number(row[i]) > 2 * FEW) many.add(index)
+  return many
+}
+
+function mostFrequent(values: Relation, some: readonly Asking[], most: number): string {
   const columns = some.map(([, { column }]) => identifier(column))
   const which = columns.map((column, i) => `WHEN GROUPING(${column}) = 0 THEN ${i}`).join(' ')
   const texts = some.map(([, { column }]) => expression(cast(col(column), 'text'), values.schema, spark))

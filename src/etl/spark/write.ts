@@ -8,7 +8,7 @@ import { basename, dirname, join } from 'node:path'
 import { MillraceError } from '../../core/errors.js'
 import { makeFolder } from '../../core/files.js'
 import { parallel } from '../../core/parallel.js'
-import { inTotalOrder, writeFiles as writeEmbedded } from '../duckdb/write.js'
+import { inTotalOrder, withInfinite, writeFiles as writeEmbedded } from '../duckdb/write.js'
 import type { Progress, Target, Written } from '../engine.js'
 import { scan, type Relation } from '../relation.js'
 import { identifier } from '../sql/spark.js'
@@ -31,10 +31,7 @@ const SMALL_FILE = 2 ** 16
 /** Queries that write at the same time. */
 const AT_ONCE = 3
 
-export interface DataFile {
-  readonly path: string
-  readonly rows: number
-}
+export type DataFile = Omit<Written['files'][number], 'bytes'>
 
 /** Writes as `Engine.write` says; nothing is left on failure or abort. */
 export async function writeTable(
@@ -66,9 +63,11 @@ export async function writeTable(
     const written = await Promise.all(
       kept.map(async (file) => ({ ...file, bytes: (await stat(join(fresh, file.path))).size })),
     )
+    const isTold = target.tellInfinite === true && target.format === 'parquet'
+    const told = isTold ? await withInfinite(cluster.embedded, fresh, written, signal) : written
     await rename(fresh, target.folder)
     progress?.({ rows, total: rows, fraction: 1 })
-    return { schema: relation.schema, rows, files: written }
+    return { schema: relation.schema, rows, files: told }
   } catch (error) {
     await rm(fresh, { recursive: true, force: true })
     throw sparkEngineError(error, signal)
@@ -246,7 +245,7 @@ async function asText(
     for (const file of one.files) {
       const path = join(inside, file.path)
       await rename(join(text, file.path), join(folder, path))
-      written.push({ path, rows: file.rows })
+      written.push({ ...parts[0], path, rows: file.rows })
     }
     await rm(text, { recursive: true, force: true })
   }

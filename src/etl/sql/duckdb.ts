@@ -3,7 +3,7 @@ import { type ColumnType, DUCKDB_TYPES } from '../../core/schema.js'
 import { packingOf } from '../compressed.js'
 import { folderValue } from '../hive.js'
 import type { LiteralValue } from '../expr.js'
-import type { Relation, Source } from '../relation.js'
+import { lacksRows, type Relation, type Source } from '../relation.js'
 import type { SqlDialect, StoredType } from './dialect.js'
 
 /** What `trim` takes away. */
@@ -340,8 +340,6 @@ function needsPath({ source, rowNumber, rowsBefore }: Relation & { kind: 'scan' 
   const isPlaced = rowNumber !== undefined && rowsBefore !== undefined
   return source.format === 'parquet' && source.paths.length > 1 && (isPlaced || lacksRows(source))
 }
-
-const lacksRows = ({ paths, deleted = {} }: Source): boolean => paths.some((path) => deleted[path] !== undefined)
 
 /**
  * True for the rows that are not left out; undefined where all are there. All files' bits are one constant, which DuckDB
