@@ -218,6 +218,17 @@ describe.each([duckdb, spark])('SQL of $name', (tables) => {
         : "('\\u00241' || CAST(CAST(1 AS BIGINT) AS STRING) || '\\u0024* AND *')",
     )
   })
+  it('grows with the depth of a calculation, not by the power of it: a parser has to hold it', () => {
+    const lengths = [4, 8, 16].map((depth) => {
+      let deep: Expr = col('x')
+      for (let i = 0; i < depth; i++)
+        deep = cast(call('int_mod', cast(call('floor', call('div', deep, num(7))), 'integer'), int(1000)), 'number')
+      return expression(deep, SCHEMA, tables).length
+    })
+    const [a = 0, b = 0, c = 0] = lengths
+    expect(b).toBeLessThan(3 * a)
+    expect(c).toBeLessThan(3 * b)
+  })
   it('takes only literals as patterns, which are written for the engine', () => {
     expect(() => expression(call('matches', col('s'), col('k')), SCHEMA, tables)).toThrow(/must be a literal/)
   })

@@ -15,8 +15,8 @@ import type { ColumnType } from '../../core/schema.js'
 import type { AggregateFunction, Expr, LiteralValue, ScalarFunction, WindowFunction } from '../expr.js'
 import type { Relation } from '../relation.js'
 
-/** `$1`, `$2` … are the arguments; `$*` all of them, joined by `, ` or by what follows: `$* AND *`. */
-export type Template = string
+/** `$1`, `$2` … are the arguments; `$*` all of them, joined by `, ` or by what follows: `$* AND *`. Or a text of them. */
+export type Template = string | ((...args: readonly string[]) => string)
 
 /** What a value is stored as: the column types, and the two narrow ones for features. */
 export type StoredType = ColumnType | 'float32' | 'int32'
@@ -53,6 +53,7 @@ export interface SqlDialect {
 
 /** Fills a template. Arguments are inserted once, never looked into. */
 export function fill(template: Template, args: readonly string[]): string {
+  if (typeof template === 'function') return template(...args)
   return template.replace(
     /\$\*(?: ([^*]+) \*)?|\$(\d)/g,
     (_, separator: string | undefined, index: string | undefined) =>

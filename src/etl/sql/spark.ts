@@ -56,7 +56,7 @@ export const sparkDialect = (scan: SqlDialect['scan']): SqlDialect => ({
     ln: 'ln($1)',
     exp: 'exp($1)',
     sqrt: 'sqrt($1)',
-    floor: floor('$1'),
+    floor,
     least: 'least($*)',
     greatest: 'greatest($*)',
     int_div: '(($1 - ((($1 % $2) + $2) % $2)) div $2)',
@@ -138,9 +138,17 @@ export const sparkDialect = (scan: SqlDialect['scan']): SqlDialect => ({
   scan,
 })
 
+/** Longer operands are named once: a text that repeats what repeats grows by the power, and Spark's parser with it. */
+const SHORT_OPERAND = 120
+
+/** What `body` makes of an operand that it names several times. */
+function once(sql: string, body: (name: string) => string): string {
+  return sql.length <= SHORT_OPERAND ? body(sql) : `transform(array(${sql}), v -> ${body('v')})[0]`
+}
+
 /** Of doubles, as a double: Spark's own gives BIGINT, which holds neither 1e300 nor NaN. */
-function floor(sql: string): string {
-  return `(rint(${sql}) - CAST(CAST(rint(${sql}) > ${sql} AS INT) AS DOUBLE))`
+function floor(sql = ''): string {
+  return once(sql, (x) => `(rint(${x}) - CAST(CAST(rint(${x}) > ${x} AS INT) AS DOUBLE))`)
 }
 
 /**
@@ -195,7 +203,7 @@ function cast(sql: string, from: ColumnType, to: StoredType, lenient: boolean): 
   if (from === 'text') return ofText(sql, to, lenient)
   if (from === 'number' && (to === 'integer' || to === 'int32')) {
     // 2^63 is one too many, which Spark lets pass
-    const within = to === 'int32' ? sql : `if(${sql} >= ${TWO_63}e0, ${numberLiteral(NaN)}, ${sql})`
+    const within = to === 'int32' ? sql : once(sql, (x) => `if(${x} >= ${TWO_63}e0, ${numberLiteral(NaN)}, ${x})`)
     return `${how}(${floor(within)} AS ${TYPES[to]})`
   }
   if (from === 'number' && to === 'text') return numberText(sql)
