@@ -71,11 +71,12 @@ async function brought(
   inOrder: string,
 ): Promise<readonly DataFile[]> {
   const reads: Record<string, SparkRead> = {}
+  const own = `t${writing.cluster.next()}`
   let before = 0
   for (const [i, { path, rows }] of files.entries()) {
     const select = ['*', `_metadata.row_index + ${before}L AS ${POSITION}`]
     // as it stands, without a schema: types are those of the files
-    reads[`t${i}`] = { format: 'parquet', paths: [pattern(join(inOrder, path))], select }
+    reads[`${own}_${i}`] = { format: 'parquet', paths: [pattern(join(inOrder, path))], select }
     before += rows
   }
   // for each key its values, and for a row the number of its combination, written in digits of so many values

@@ -10,9 +10,15 @@ import type { SparkQuery, SparkRead } from './connect/plan.js'
 import { deletionsAt } from './deletions.js'
 import { type Scan, storedType } from './prepare.js'
 
-/** A prepared relation as a query. */
+/**
+ * A prepared relation as a query. Its reads have names of its own: while Spark analyses a query they are views of the whole
+ * session, and those of another query at the same time would be taken for them, or taken away.
+ */
 export function queryOf(cluster: Cluster, relation: Relation, sql = compile(relation, spark)): SparkQuery {
-  return cluster.spark.sql(sql, {}, readsOf(cluster, relation))
+  const own = `_${cluster.next()}`
+  const reads = Object.entries(readsOf(cluster, relation))
+  const text = reads.reduce((done, [name]) => done.replaceAll(name, `${name}${own}`), sql)
+  return cluster.spark.sql(text, {}, Object.fromEntries(reads.map(([name, read]) => [`${name}${own}`, read])))
 }
 
 /** What SQL made of prepared relations reads. */

@@ -201,6 +201,7 @@ async function recut(
   const cut: DataFile[] = []
   await parallel([...starts.entries()], AT_ONCE, async ([i, start]) => {
     const reads: Record<string, SparkRead> = {}
+    const own = `t${writing.cluster.next()}`
     const selects: string[] = []
     let before = 0
     for (const [f, { path, rows }] of files.entries()) {
@@ -209,8 +210,8 @@ async function recut(
       if (high <= 0 || low >= rows) continue
       // as it stands, without a schema: types are those of the files
       const select = ['*', `_metadata.row_index AS ${POSITION}`]
-      reads[`t${f}`] = { format: 'parquet', paths: [pattern(path)], select }
-      selects.push(`SELECT ${columns} FROM t${f} WHERE ${POSITION} >= ${low} AND ${POSITION} < ${high}`)
+      reads[`${own}_${f}`] = { format: 'parquet', paths: [pattern(path)], select }
+      selects.push(`SELECT ${columns} FROM ${own}_${f} WHERE ${POSITION} >= ${low} AND ${POSITION} < ${high}`)
     }
     const query = writing.cluster.spark.sql(
       `SELECT /*+ COALESCE(1) */ * FROM (${selects.join(' UNION ALL ')}) AS rows`,
