@@ -81,6 +81,33 @@ describe('architecture', () => {
     expect(faults).toEqual([])
   })
 
+  test('what speaks to Spark is loaded where a file asks for it, and not before', () => {
+    const byName = new Map(files.map((file) => [file.name, file]))
+    const seen = new Set<string>()
+    const packages = new Set<string>()
+    const follow = (name: string): void => {
+      const file = byName.get(name)
+      if (file === undefined || seen.has(name)) return
+      seen.add(name)
+      for (const [, from = ''] of file.text.matchAll(
+        /^(?:import|export)\s(?!type\s)(?:[^'";]*?\sfrom\s+)?'([^']+)'/gm,
+      )) {
+        const target = relative(root, resolve(dirname(file.path), from))
+          .split(sep)
+          .join('/')
+        if (from.startsWith('.')) follow(target.replace(/\.js$/, '.ts'))
+        else packages.add(from)
+      }
+    }
+    follow('index.ts')
+    for (const { name } of files) if (/^cli\/.*(?<!\.test)\.ts$/.test(name)) follow(name)
+    expect([...seen]).toContain('etl/duckdb/engine.ts')
+    expect([...packages]).toContain('@duckdb/node-api')
+    expect([...packages].filter((name) => /grpc|flechette/.test(name))).toEqual([])
+    follow('etl/spark/engine.ts')
+    expect([...packages]).toContain('@grpc/grpc-js')
+  })
+
   test('only the command line and the configuration read the environment', () => {
     const readers = files
       .filter(({ name, text }) => !name.endsWith('.test.ts') && /process\.env\b/.test(text))

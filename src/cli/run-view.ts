@@ -27,7 +27,7 @@ export class RunView {
   }
 
   note(note: string): void {
-    this.out.say(this.out.style('dim', `· ${printable(note)}`))
+    this.line(this.out.style('dim', `· ${printable(note)}`))
   }
 
   event(event: ExecutionEvent): void {

@@ -1,6 +1,7 @@
 /**
  * Values that came from the environment: they may be secrets, so what is stored or shown has `${NAME}` in their place,
- * and who goes on with a stored configuration takes them from the environment again.
+ * and who goes on with a stored configuration takes them from the environment again. The token of a Spark address is a
+ * secret wherever it stands: one that the file holds in clear is stored and shown as `***`.
  *
  * `pipeline_name` and `version` are exempt: they are the name of what is made, and are asked for by it.
  */
@@ -40,26 +41,61 @@ export function environmentValues(tree: Tree): readonly EnvironmentValue[] {
  */
 export function hider(trees: readonly Tree[]): Hide {
   const names = new Map<string, string>()
+  const add = (text: string, shown: string): void => {
+    if (text.length < SHORTEST) return
+    const asJson = JSON.stringify(text).slice(1, -1)
+    for (const form of [text, asJson, text.replaceAll("'", "''"), text.replaceAll('"', '""'), inAddress(text)])
+      names.set(form, shown)
+  }
   for (const tree of trees)
     for (const [, { environment }] of scalarsOf(tree))
       for (const { name, value } of environment.variables)
-        for (const text of [value, inPath(value)]) {
-          if (text.length < SHORTEST) continue
-          const asJson = JSON.stringify(text).slice(1, -1)
-          for (const form of [text, asJson, text.replaceAll("'", "''"), text.replaceAll('"', '""'), inAddress(text)])
-            names.set(form, `\${${name}}`)
-        }
-  if (names.size === 0) return (text) => text
+        for (const text of [value, inPath(value)]) add(text, `\${${name}}`)
+  for (const tree of trees)
+    for (const { value } of addressesOf(tree))
+      for (const secret of secretsIn(value)) if (!names.has(secret)) add(secret, HIDDEN)
+  const withoutTokens: Hide = (text) => text.replace(TOKEN_IN_TEXT, HIDDEN)
+  if (names.size === 0) return withoutTokens
   // the longest first: one value may be a part of another
   const forms = [...names.keys()].sort((a, b) => b.length - a.length)
   const pattern = new RegExp(forms.map((form) => form.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'), 'g')
-  return (text) => text.replace(pattern, (found) => names.get(found) ?? found)
+  return (text) => withoutTokens(text.replace(pattern, (found) => names.get(found) ?? found))
 }
 
-/** The configuration as it may be stored: values of the environment as the file wrote them, `${NAME}` and all. */
+/** Stands where a secret was written in clear. */
+const HIDDEN = '***'
+const SECRET_NAME = String.raw`[\w.-]*(?:token|secret|passw|credential|auth|cookie|key|signature)[\w.-]*`
+/** A value that is a variable and nothing else. */
+const VARIABLE = String.raw`\$\{\w+\}`
+/** In a whole address of Spark Connect (etl/spark/connect/address.ts): what its token and headers of secrets say. */
+const TOKEN = new RegExp(String.raw`(?<=;${SECRET_NAME}=)(?!${VARIABLE}(?:;|$))[^;]+`, 'gi')
+/** The same in a text that quotes an address, as a command line does. */
+const TOKEN_IN_TEXT = new RegExp(
+  String.raw`(?<=\bsc:\/\/[^\s'"]*;${SECRET_NAME}=)(?!${VARIABLE}(?:[;\s'"]|$))[^;\s'"]+`,
+  'gi',
+)
+
+/** Secrets of an address, as they stand there and as they are sent. */
+function secretsIn(address: string): readonly string[] {
+  return [...address.matchAll(TOKEN)].flatMap(([found]) => {
+    try {
+      return [found, decodeURIComponent(found)]
+    } catch {
+      return [found]
+    }
+  })
+}
+
+/** Whether an address has a secret that was not stored: it must come from where it came from before. */
+export function isWithoutSecrets(address: string): boolean {
+  return secretsIn(address).includes(HIDDEN)
+}
+
+/** The configuration as it may be stored: values of the environment as the file wrote them, `${NAME}` and all; no tokens. */
 export function asWritten(config: PipelineConfig, tree: Tree): unknown {
   const copy: unknown = structuredClone(config)
   for (const [path, { environment }] of scalarsOf(tree)) put(copy, path, environment.written)
+  for (const { path, written } of addressesOf(tree)) put(copy, path, written.replace(TOKEN, HIDDEN))
   return copy
 }
 
@@ -132,6 +168,20 @@ function* scalarsOf(tree: Tree, path: Path = []): Generator<readonly [path: Path
   if (tree.kind === 'list') for (const [i, item] of tree.items.entries()) yield* scalarsOf(item, [...path, i])
   else if (tree.kind === 'map') for (const [name, { value }] of tree.entries) yield* scalarsOf(value, [...path, name])
   else if (tree.environment !== undefined && !isExempt(path)) yield [path, { ...tree, environment: tree.environment }]
+}
+
+interface Address {
+  readonly path: Path
+  readonly value: string
+  readonly written: string
+}
+
+/** Scalars that are addresses of Spark Connect. */
+function* addressesOf(tree: Tree, path: Path = []): Generator<Address> {
+  if (tree.kind === 'list') for (const [i, item] of tree.items.entries()) yield* addressesOf(item, [...path, i])
+  else if (tree.kind === 'map') for (const [name, { value }] of tree.entries) yield* addressesOf(value, [...path, name])
+  else if (typeof tree.value === 'string' && /^\s*sc:\/\//i.test(tree.value))
+    yield { path, value: tree.value, written: tree.environment?.written ?? tree.value }
 }
 
 /** Puts a value at a path of a configuration that has it. */

@@ -51,6 +51,38 @@ function faults(run: () => unknown): string[] {
 const load = (text: string, set: string[] = [], env: Record<string, string> = {}) =>
   loadConfig(file('p.yaml', text), { cwd: folder, set, env })
 
+describe("a Spark address's token", () => {
+  const spark = (remote: string): string => MINIMAL.replace('training:', `  spark: {remote: '${remote}'}\ntraining:`)
+  const secret = 'abc%2Fdef9'
+
+  it.each([
+    [`sc://h:1/;token=${secret};user_id=ada`, 'sc://h:1/;token=***;user_id=ada'],
+    [`sc://h/;use_ssl=true;Token=${secret}`, 'sc://h/;use_ssl=true;Token=***'],
+    [`sc://h/;x-api-key=${secret};x-cluster=c7`, 'sc://h/;x-api-key=***;x-cluster=c7'],
+    ['sc://h/;token=${TOKEN};x-cluster=c7', 'sc://h/;token=${TOKEN};x-cluster=c7'],
+    [`sc://h/;token=\${ABSENT:-${secret}}`, 'sc://h/;token=***'],
+    ['sc://h:1', 'sc://h:1'],
+  ])('is neither stored nor shown: %s', (written, kept) => {
+    const { config, recorded, environment, hide } = load(spark(written), [], { TOKEN: secret })
+    expect((recorded as PipelineConfig).data.spark.remote).toBe(kept)
+    const texts = [`--set data.spark.remote=${config.data.spark.remote}`, `of ${secret}.`, 'of abc/def9.']
+    if (written !== 'sc://h:1') expect(texts.map(hide).join()).not.toMatch(/def9/)
+    expect(hide('the author of a key: one')).toBe('the author of a key: one')
+    // what was recorded is what this version would record of it again
+    const again = reloadConfig(recorded, environment, { TOKEN: secret })
+    expect(again.config?.data.spark.remote).toBe(kept.replace('${TOKEN}', secret))
+    expect(again.recorded).toEqual(recorded)
+  })
+
+  it('is not shown where the command line gives it, however short it is', () => {
+    const { recorded, hide } = load(MINIMAL, ['data.spark.remote=sc://h:1/;token=abc'])
+    expect((recorded as PipelineConfig).data.spark.remote).toBe('sc://h:1/;token=***')
+    expect(hide("run 'data.spark.remote=sc://h:1/;token=abc' --json")).toBe(
+      "run 'data.spark.remote=sc://h:1/;token=***' --json",
+    )
+  })
+})
+
 describe('values from the environment', () => {
   const env = { KEY: 's3cret', BATCH: '64', HOST: 'db', EMPTY: '', OUT: 'elsewhere' }
   const text = `${MINIMAL}  batch_size: \${BATCH}

@@ -38,7 +38,11 @@ describe('the plan for a machine', () => {
   })
 
   it.each([
-    ['data.engine', local.replace('data:', 'data:\n  engine: spark'), /data.engine is spark/],
+    [
+      'data.engine without an address',
+      local.replace('data:', 'data:\n  engine: spark'),
+      /data.spark.remote does not say/,
+    ],
     ['training.backend', local.replace('training:', 'training:\n  backend: torch'), /Python worker/],
     ['training.model_type', local.replace('neural_network', 'gradient_boosting'), /Python worker/],
   ])('refuses %s that this version lacks', (_, text, message) => {
@@ -71,6 +75,17 @@ describe('the plan for a machine', () => {
     const plan = planForMachine(fromYaml(text), { ...laptop, cpus: 16 })
     expect(plan.effective).toMatchObject({ threads: 4, memoryLimit: 450e6 })
     expect(plan.notes).toContain('data.memory_limit is 450MB: 4 threads are used, since each needs about 100 MB')
+  })
+
+  it('takes Spark where the file says where it is', () => {
+    const cluster = `data:\n  engine: spark\n  spark: {remote: "sc://host:15002"}\n  threads: 2`
+    const plan = planForMachine(fromYaml(local.replace('data:', cluster)), laptop)
+    expect(plan.problems).toEqual([])
+    expect(plan.effective.engine).toBe('spark')
+    expect(plan.notes.filter((note) => /spark/i.test(note))).toEqual([
+      'resources.num_nodes is 8: how many machines Spark has is said where it is started; what does not run on Spark runs here',
+      "data.threads: of the engine on this machine, which reads text files and packs for training; Spark's own are said where it is started",
+    ])
   })
 
   it('looks at this machine', async () => {

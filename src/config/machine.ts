@@ -117,9 +117,11 @@ export function stagesAtOnce({ threads, memoryLimit }: MachinePlan['effective'])
 
 type Asks = (path: string) => boolean
 
-function* resourceNotes({ resources }: PipelineConfig, machine: Machine, asks: Asks): Iterable<string> {
+function* resourceNotes({ resources, data }: PipelineConfig, machine: Machine, asks: Asks): Iterable<string> {
   if (resources.num_nodes > 1 && asks('resources.num_nodes'))
-    yield `resources.num_nodes is ${resources.num_nodes}: this version runs on one machine, so all of it runs here`
+    yield data.engine === 'spark'
+      ? `resources.num_nodes is ${resources.num_nodes}: how many machines Spark has is said where it is started; what does not run on Spark runs here`
+      : `resources.num_nodes is ${resources.num_nodes}: this version runs on one machine, so all of it runs here`
   if (resources.cpus_per_node > machine.cpus && asks('resources.cpus_per_node'))
     yield `resources.cpus_per_node is ${resources.cpus_per_node}: this machine has ${machine.cpus}, so ${machine.cpus} are used`
   if (parseSize(resources.memory_per_node) > machine.memory && asks('resources.memory_per_node'))
@@ -158,6 +160,9 @@ function* dataNotes({ data }: PipelineConfig, machine: Machine, asks: Asks): Ite
     yield `data.num_partitions is ${data.num_partitions}: a hint for Spark; the embedded engine splits its work over threads instead`
   if (data.engine === 'duckdb' && data.spark.remote !== undefined)
     yield 'data.spark.remote: not used, because data.engine is duckdb'
+  const own = (['threads', 'memory_limit'] as const).filter((key) => data[key] !== undefined)
+  if (data.engine === 'spark' && own.length > 0)
+    yield `data.${own.join(' and data.')}: of the engine on this machine, which reads text files and packs for training; Spark's own are said where it is started`
   if (data.threads !== undefined && data.threads > machine.cpus)
     yield `data.threads is ${data.threads}: this machine has ${machine.cpus} cores, so ${machine.cpus} are used`
   if (data.threads !== undefined && data.threads < FEWEST_THREADS)
@@ -178,15 +183,19 @@ function problems(
     const options: ErrorOptions = at === undefined ? { hint } : { hint, at }
     found.push(new MillraceError('MR_PLAN_UNSUPPORTED', message, options))
   }
-  if (data.engine === 'spark')
-    problem('data.engine', 'data.engine is spark: this version has only the embedded engine', 'write engine: duckdb')
+  if (data.engine === 'spark' && data.spark.remote === undefined)
+    problem(
+      'data.engine',
+      'data.engine is spark, but data.spark.remote does not say where: the address of a Spark Connect server',
+      'add --set data.spark.remote=sc://localhost:15002',
+    )
   for (const key of ['source_path', 'output_path'] as const) {
     const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(data[key])?.[1]?.toLowerCase()
     const isReadable = key === 'source_path' && (scheme === 's3' || scheme === 's3a')
     if (scheme !== undefined && scheme !== 'file' && !isReadable)
       problem(
         `data.${key}`,
-        `data.${key} is ${data[key]}: the embedded engine of this version cannot ${key === 'source_path' ? 'read from' : 'write to'} ${scheme}:// yet`,
+        `data.${key} is ${data[key]}: ${data.engine === 'spark' ? 'this version' : 'the embedded engine of this version'} cannot ${key === 'source_path' ? 'read from' : 'write to'} ${scheme}:// yet`,
         key === 'source_path'
           ? 'copy the files to this machine and give their path, e.g. --set data.source_path=data/'
           : 'give a folder on this machine, e.g. --set data.output_path=out/',

@@ -84,6 +84,16 @@ export const ERRORS = {
   MR_PLAN_SHAPE: ['a plan that cannot be executed: no columns, inputs that do not match, misplaced aggregates', 2],
   MR_ENGINE_FAILED: ['the engine could not execute a query', 1],
   MR_ENGINE_MEMORY: ['the engine ran out of memory', 1],
+  // Spark
+  MR_SPARK_ADDRESS: ['the address of a Spark Connect server cannot be read', 2],
+  MR_SPARK_UNREACHABLE: ['no Spark Connect server answers at the address', 1],
+  MR_SPARK_VERSION: ['the Spark server is older than this client needs', 2],
+  MR_SPARK_AUTH: ['the Spark server refuses the token', 2],
+  MR_SPARK_ARGUMENT: ['a query for Spark has an argument or a name that it cannot have', 2],
+  MR_SPARK_QUERY: ['Spark could not execute a query', 1],
+  MR_SPARK_LOST: ['the Spark server went away with what it was doing', 1],
+  MR_SPARK_STALLED: ['a query waits and no worker of the Spark cluster takes its tasks', 1],
+  MR_SPARK_PATHS: ['the Spark cluster does not see the folders of this machine', 2],
   // source files
   MR_SOURCE_FORMAT: ['the format of a source cannot be told', 2],
   MR_SOURCE_SCHEME: ['a kind of location that this engine cannot read', 2],

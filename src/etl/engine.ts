@@ -81,7 +81,7 @@ export interface StatisticsRequest {
   readonly quantiles?: readonly number[]
   /** How many of the most frequent values to list. */
   readonly values?: number
-  /** `few`: only where no file of the table has more than about a thousand, so that the numbers merge. */
+  /** `few`: may be absent where there are more than about a thousand, which no engine can merge over files. */
   readonly distinct?: boolean | 'few'
 }
 

@@ -5,17 +5,12 @@
  * - integers among numbers are cast to numbers, dates among timestamps to timestamps
  * - `is_missing` becomes what missing means for the type; `is_nan` is false, not NULL, for NULL
  * - `least`, `greatest`: NULL if any argument is (engines skip NULLs, ONNX and people do not)
- * - `x / 0` is NULL; `ln` of what is not positive and `sqrt` of negatives are NULL (engines differ, or fail)
- * - `in` of nothing is false; of many texts or whole numbers it is a look-up by position
+ * - `x / 0` is NULL, for whole numbers too; `ln` of what is not positive and `sqrt` of negatives are NULL (engines differ, or fail)
+ * - `in` of nothing is false
  */
 import type { ColumnType, Schema } from '../core/schema.js'
-import { bool, call, cast, int, type LiteralValue, missing, num, text, when, type Expr } from './expr.js'
+import { bool, call, cast, int, missing, num, text, when, type Expr } from './expr.js'
 import { typeOf, unify } from './types.js'
-
-/** From here on a list of texts is looked up by hash, not compared one by one. */
-const LONG_LIST = 16
-/** Whole numbers below this have the same text on every engine, and in JavaScript. */
-const LARGEST_WHOLE = 1e15
 
 /** `expr` over the columns of `schema`, rewritten; same value, same type. */
 export function lower(expr: Expr, schema: Schema): Expr {
@@ -42,14 +37,7 @@ export function lower(expr: Expr, schema: Schema): Expr {
       const values = expr.values.filter((value) => value !== null)
       if (values.length === 0) return bool(false)
       const value = convert(down(expr.value), unify('in', [typeOf(expr.value, schema), expr.type]), schema)
-      const isWhole = (one: LiteralValue): boolean => typeof one === 'bigint' || Math.abs(Number(one)) < LARGEST_WHOLE
-      const areNumbers = expr.type === 'integer' || expr.type === 'number'
-      const asText =
-        expr.type === 'text' || (areNumbers && values.every((one) => Number.isInteger(Number(one)) && isWhole(one)))
-      if (values.length <= LONG_LIST || !asText) return { ...expr, value, values }
-      const names = [...new Set(values.map(String))]
-      const found = call('not', call('is_null', { op: 'position', value: cast(value, 'text'), values: names }))
-      return when(call('is_null', value), missing('boolean'), found)
+      return { ...expr, value, values }
     }
     case 'aggregate': {
       const args = expr.args.map((arg) => forReduction(expr.fn, down(arg), schema))
@@ -98,8 +86,13 @@ function lowerCall(expr: Expr & { op: 'call' }, args: readonly Expr[], schema: S
       const values = args.map((arg) => convert(arg, type, schema))
       const present = values.filter((v) => v.op !== 'literal').map((v) => call('not', call('is_null', v)))
       if (values.some((v) => v.op === 'literal' && v.value === null)) return missing(type)
-      const value = call(expr.fn, ...values)
+      const value = values.length === 1 && values[0] !== undefined ? values[0] : call(expr.fn, ...values)
       return present.length === 0 ? value : when(call('and', ...present), value, missing(type))
+    }
+    case 'int_div':
+    case 'int_mod': {
+      const isNever = second.op === 'literal' && second.value !== null && BigInt(second.value) !== 0n
+      return call(expr.fn, first, isNever ? second : call('nullif', second, int(0)))
     }
     case 'eq':
     case 'ne':

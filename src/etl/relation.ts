@@ -49,6 +49,9 @@ export interface Source {
   readonly plain?: true
 }
 
+/** True if rows of some of the files are left out. */
+export const lacksRows = ({ paths, deleted = {} }: Source): boolean => paths.some((path) => deleted[path] !== undefined)
+
 /** What a person calls the file at `path`: an object's address, else the path. */
 export function nameOf(source: Pick<Source, 'objects'>, path: string): string {
   return source.objects?.[path]?.name ?? path

@@ -86,7 +86,7 @@ export function evaluate(resources: RunResources): StageKind<PipelineConfig> {
       const file = buildModelFile(parts, metadata)
       const model = await store.put(file, ONNX_TYPE)
 
-      const engine = await resources.engine()
+      const engine = await resources.embedded()
       const rows = labelledRows(await tableRelation(store, table), plan)
       const sliceColumns = config.evaluation.slices.length > 0 ? config.evaluation.slices : defaultSlices(plan)
       const columns = [...new Set([...plan.inputs.map(({ name }) => name), ...sliceColumns])]

@@ -60,7 +60,9 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
     },
     async run(context) {
       const { config, store, signal } = context
-      const engine = await resources.engine()
+      // opened before anything is read: a cluster that sees other folders is told now
+      const cluster = await resources.engine()
+      const embedded = await resources.embedded()
       const { source: listed, options } = await find(config, signal)
       await fetchSource(listed, {
         ...options,
@@ -71,8 +73,10 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
       const digests = Object.fromEntries([...content].map(([path, { digest }]) => [path, digest]))
       const found = { ...listed, digests }
       const drift = { fill: config.data.schema_drift === 'fill', declared: Object.keys(config.data.schema) }
-      const { source, schema: inferred, notes } = await inWords(found, () => engine.inferSchema(found, signal, drift))
+      const { source, schema: inferred, notes } = await inWords(found, () => embedded.inferSchema(found, signal, drift))
       const schema = withDeclaredTypes(inferred, config.data.schema)
+      // a text file is read by one reader, so that its rows and types are the same whatever the engine
+      const engine = source.format === 'parquet' ? cluster : embedded
       const clash = schema.find(({ name }) => RESERVED.includes(name.toLowerCase()))
       if (clash !== undefined)
         throw new MillraceError(
@@ -90,7 +94,10 @@ export function extract(resources: RunResources): StageKind<PipelineConfig> {
         source.stored === undefined &&
         sameTypes(schema, inferred)
       const { table, made } = await inWords(source, () =>
-        tableOfSource(engine, store, source, schema, { memo, asTheyAre, progress: rowProgress(context), signal }),
+        tableOfSource(asTheyAre ? embedded : engine, store, source, schema, {
+          ...{ memo, asTheyAre, signal },
+          progress: rowProgress(context),
+        }),
       )
       const files = source.paths.flatMap((path): SourceDocument['files'] => {
         const { digest, size } = content.get(path) ?? {}

@@ -29,7 +29,7 @@ export function pack(resources: RunResources): StageKind<PipelineConfig> {
       const { inputs, store, signal } = context
       const table = await getJson<FeaturesTable>(store, inputs['transform']?.['features'])
       const { plan, task, targetMean = 0 } = await getJson<PlanDocument>(store, inputs['transform']?.['plan'])
-      const engine = await resources.engine()
+      const engine = await resources.embedded()
       const rowsOf = async (split: SplitName): Promise<Relation> => {
         const features = await featuresRelation(store, table, [split])
         return task.kind === 'classification'

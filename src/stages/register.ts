@@ -178,7 +178,7 @@ async function compare(
     const test = await commonTestRows(context, table, plan, digests['plan'])
     if (typeof test === 'string') return closed(test)
 
-    const engine = await resources.engine()
+    const engine = await resources.embedded()
     const counted = await engine.rows(aggregated(test, [], [{ name: 'n', expr: aggregate('count', []) }]), signal)
     const rows = Number(counted[0]?.['n'] ?? 0)
     if (rows === 0) return closed('no test row of this run was a test row of its own')

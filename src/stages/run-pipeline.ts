@@ -24,6 +24,7 @@ import type { ModelRegistry } from '../registry/registry.js'
 import { openRegistry, registryFile } from '../registry/sqlite.js'
 import { pipelineStages, type StageName, stageVersions } from './pipeline-stages.js'
 import { getJson, type RunResources } from './run-resources.js'
+import { openCluster, sparkAddress, sparkVersion } from './spark.js'
 import { requireSteps } from './step-faults.js'
 import { requireSuites } from './suites.js'
 
@@ -36,7 +37,7 @@ export interface RunOptions {
   readonly onEvent?: (event: ExecutionEvent) => void
   /** Hears, before anything runs, what the file asks for that this machine lacks, and what happens instead. */
   readonly onPlan?: (plan: MachinePlan) => void
-  /** Hears, before anything runs, what was damaged in the home's journal, and what was done about it. */
+  /** Hears what was damaged in the home's journal, and what was done about it; and of waiting for a cluster. */
   readonly onNote?: (note: string) => void
 }
 
@@ -48,9 +49,34 @@ export interface RunOutcome {
   readonly registration?: RegistrationDocument
 }
 
-interface Begun extends Pick<MemoOptions, 'forget' | 'readOnly'> {
+interface Begun extends Pick<MemoOptions, 'forget' | 'readOnly'>, Pick<RunOptions, 'onNote' | 'signal'> {
   readonly runId: string
   readonly started: number
+  /** Of the cluster that answered; absent where the engine is the one in this process. */
+  readonly spark?: string
+}
+
+/** What is opened at the first call and closed at the end; after a failure the next call tries again. */
+class Opened<T> {
+  #opening: Promise<T> | undefined
+
+  constructor(
+    private readonly open: () => Promise<T>,
+    private readonly end: (opened: T) => PromiseLike<void>,
+  ) {}
+
+  get(): Promise<T> {
+    this.#opening ??= this.open().catch((error: unknown) => {
+      this.#opening = undefined
+      throw error
+    })
+    return this.#opening
+  }
+
+  async close(): Promise<void> {
+    const opened = await this.#opening?.catch(() => undefined)
+    if (opened !== undefined) await this.end(opened)
+  }
 }
 
 /** Folders of a run's artifacts and engines, opened together and closed together. */
@@ -58,22 +84,29 @@ async function withResources<T>(
   loaded: Pick<LoadedConfig, 'config' | 'folder' | 'recorded' | 'hide'>,
   plan: MachinePlan,
   home: { readonly path: string; readonly store: ArtifactStore },
-  { runId, started, ...memory }: Begun,
+  { runId, started, spark, onNote, signal, ...memory }: Begun,
   use: (resources: RunResources) => Promise<T>,
 ): Promise<T> {
-  let engine: Promise<Engine> | undefined
-  let registry: Promise<ModelRegistry> | undefined
-  const memo = await openMemo(join(home.path, 'memo'), { scope: versions(), ...memory })
+  // what one engine computed is never taken for what another would: both can live in one home
+  const all = { ...versions(), ...(spark === undefined ? {} : { spark }) }
+  const memo = await openMemo(join(home.path, 'memo'), { scope: all, ...memory })
+  const tempFolder = spillFolder(home)
+  // beside a cluster there are two in this process: one of the cluster's engine, for text files, and one for the rest
+  const memoryLimit = `${Math.floor(plan.effective.memoryLimit / (spark === undefined ? 1e6 : 2e6))}MB`
+  const here = { threads: plan.effective.threads, memoryLimit }
+  const end = (engine: Engine): PromiseLike<void> => engine[Symbol.asyncDispose]()
+  const embedded = new Opened(() => openDuckDb({ memo, tempFolder, ...here }), end)
+  const onCluster = { config: loaded.config, memo, tempFolder, embedded: here, onNote, signal }
+  const engine = spark === undefined ? embedded : new Opened(() => openCluster(onCluster), end)
+  const registry = new Opened(
+    () => openRegistry(registryFile(home.path)),
+    (opened: ModelRegistry) => opened.close(),
+  )
   const resources: RunResources = {
     memo,
-    engine: () =>
-      (engine ??= openDuckDb({
-        memo,
-        threads: plan.effective.threads,
-        memoryLimit: `${Math.floor(plan.effective.memoryLimit / 1e6)}MB`,
-        tempFolder: spillFolder(home),
-      })),
-    registry: () => (registry ??= openRegistry(registryFile(home.path))),
+    engine: () => engine.get(),
+    embedded: () => embedded.get(),
+    registry: () => registry.get(),
     resolve: (path) => resolvePath(loaded, path),
     home: home.path,
     // one: a second thread gains 5 to 10 % on networks of this size, and costs a core that DuckDB or a trial could use
@@ -82,17 +115,18 @@ async function withResources<T>(
     started,
     configDigest: sha256Json(loaded.recorded),
     hide: loaded.hide,
-    versions: versions(),
+    versions: all,
   }
   try {
     return await use(resources)
   } finally {
-    await (await engine?.catch(() => undefined))?.[Symbol.asyncDispose]()
-    await (await registry?.catch(() => undefined))?.close()
+    await engine.close()
+    if (engine !== embedded) await embedded.close()
+    await registry.close()
   }
 }
 
-/** Versions of what takes part in a run. */
+/** Versions of what takes part in every run. */
 export function versions(): Readonly<Record<string, string>> {
   const of = (name: string): string =>
     (JSON.parse(readFileSync(new URL(import.meta.resolve(name)), 'utf8')) as { version: string }).version
@@ -118,6 +152,16 @@ async function planned(
   const plan = planForMachine(config, await detectMachine(), positionOf)
   requireRunnable(plan)
   return { ...plan, notes: plan.notes.map(hide) }
+}
+
+/** `spark`, where the file asks for it: before anything else is done it is told whether somebody answers there. */
+async function reached(
+  { config }: Pick<LoadedConfig, 'config'>,
+  positionOf: LoadedConfig['positionOf'],
+  signal: AbortSignal | undefined,
+): Promise<Pick<Begun, 'spark'>> {
+  const address = sparkAddress(config, positionOf)
+  return address === undefined ? {} : { spark: await sparkVersion(address, signal) }
 }
 
 /** What `work` throws has nothing in it that came from the environment. */
@@ -160,6 +204,17 @@ export function runPipeline(loaded: LoadedConfig, options: WholeRunOptions): Pro
   return hiding(loaded.hide, () => runLoaded(loaded, options))
 }
 
+/** Who is told what happens while the engine works, and who may end it. */
+function heard(
+  { onNote, signal }: RunOptions,
+  { hide }: Pick<LoadedConfig, 'hide'>,
+): Pick<RunOptions, 'onNote' | 'signal'> {
+  return {
+    ...(onNote === undefined ? {} : { onNote: (note) => onNote(hide(note)) }),
+    ...(signal === undefined ? {} : { signal }),
+  }
+}
+
 interface WholeRunOptions extends RunOptions {
   readonly force?: boolean | readonly string[]
   readonly argv?: readonly string[]
@@ -176,6 +231,7 @@ async function runLoaded(loaded: LoadedConfig, options: WholeRunOptions): Promis
   const wanted = options.stages
   const plan = await planned(loaded, (path) => loaded.positionOf(path))
   options.onPlan?.(plan)
+  const spark = await reached(loaded, (path) => loaded.positionOf(path), options.signal)
   const home = await openHome(options.home, `pipeline ${config.pipeline_name}`)
   try {
     for (const note of home.journal.notes) options.onNote?.(note)
@@ -184,7 +240,8 @@ async function runLoaded(loaded: LoadedConfig, options: WholeRunOptions): Promis
     const runId = options.runId ?? executor.newRunId()
     const force = options.force ?? false
     const started = (options.clock ?? systemClock).now()
-    const begun = { runId, started, forget: force === true || (force !== false && force.length > 0) }
+    const forget = force === true || (force !== false && force.length > 0)
+    const begun = { runId, started, forget, ...spark, ...heard(options, loaded) }
     const state = await withResources(loaded, plan, home, begun, (resources) =>
       executor.execute<PipelineConfig>({
         name: config.pipeline_name,
@@ -259,8 +316,10 @@ export async function resumePipeline(run: string | undefined, options: RunOption
       // the start of the run, and are not said again for every default
       const plan = await planned(loaded, () => undefined)
       options.onPlan?.(plan)
+      const spark = await reached(loaded, () => undefined, options.signal)
       const began = new Set(before?.stages.map(({ name: stage }) => stage))
-      const begun = { runId: name, started: before?.startedAt ?? (options.clock ?? systemClock).now() }
+      const started = before?.startedAt ?? (options.clock ?? systemClock).now()
+      const begun = { runId: name, started, ...spark, ...heard(options, loaded) }
       const state = await withResources(loaded, plan, home, begun, (resources) =>
         executorOf(home, config, plan, options.clock).resume<PipelineConfig>(name, {
           stages: pipelineStages(resources, config.retry.timeout).filter(({ name: stage }) => began.has(stage)),
@@ -284,10 +343,12 @@ export function explainPipeline(loaded: LoadedConfig, options: RunOptions): Prom
 }
 
 async function explainLoaded(loaded: LoadedConfig, options: RunOptions): Promise<readonly StageExplanation[]> {
-  const plan = await planned(loaded, (path) => loaded.positionOf(path))
+  const positionOf: LoadedConfig['positionOf'] = (path) => loaded.positionOf(path)
+  const plan = await planned(loaded, positionOf)
+  const spark = await reached(loaded, positionOf, options.signal)
   const home = await readHome(options.home)
   try {
-    const begun = { runId: 'explain', started: (options.clock ?? systemClock).now(), readOnly: true }
+    const begun = { runId: 'explain', started: (options.clock ?? systemClock).now(), readOnly: true, ...spark }
     return await withResources(loaded, plan, home, begun, (resources) =>
       executorOf(home, loaded.config, plan).explain<PipelineConfig>(pipelineStages(resources), loaded.config, {
         secrets: loaded,

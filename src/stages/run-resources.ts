@@ -8,6 +8,11 @@ import type { ModelRegistry } from '../registry/registry.js'
 export interface RunResources {
   /** The engine of `data.engine`, opened at the first call and shared by the run. */
   engine(): Promise<Engine>
+  /**
+   * The engine inside this process; the same as `engine` where there is no other. For rows that this process takes in
+   * (shards, scores) and for text files: they do not go through a cluster.
+   */
+  embedded(): Promise<Engine>
   registry(): Promise<ModelRegistry>
   /** What earlier runs computed of files that are still there. */
   readonly memo: Memo
@@ -23,7 +28,7 @@ export interface RunResources {
   readonly configDigest: string
   /** Takes what came from the environment out of texts that are stored or shown. */
   readonly hide: (text: string) => string
-  /** Versions of what takes part: millrace, node, duckdb, onnxruntime. */
+  /** Versions of what takes part: millrace, duckdb, onnxruntime, and spark where that is the engine. */
   readonly versions: Readonly<Record<string, string>>
 }
 

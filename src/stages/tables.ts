@@ -183,7 +183,10 @@ export async function isTableThere(store: ArtifactStore, ref: ArtifactRef | unde
   return areThere(store, (await getJson<TableDocument>(store, ref)).files)
 }
 
-/** Reports an engine's progress as the stage's. */
+/** Reports an engine's progress as the stage's; a cluster's tasks tell a share and no rows. */
 export function rowProgress<C>(context: StageContext<C>): Progress {
-  return ({ rows, total }) => context.progress({ unit: 'rows', done: rows, ...(total > 0 ? { total } : {}) })
+  return ({ rows, total, fraction }) =>
+    rows === 0 && fraction > 0 && fraction < 1
+      ? context.progress({ unit: 'percent', done: Math.floor(100 * fraction), total: 100 })
+      : context.progress({ unit: 'rows', done: rows, ...(total > 0 ? { total } : {}) })
 }

@@ -54,7 +54,7 @@ export function validate(resources: RunResources): StageKind<PipelineConfig> {
       if (removed.length > 0) {
         quarantine = await writeTable(engine, store, compiled.quarantine, { signal, memo, plain: true })
         kept = canLeaveOut(table, quarantine.rows)
-          ? await leaveOut(engine, store, table, quarantine, signal)
+          ? await leaveOut(await resources.embedded(), store, table, quarantine, signal)
           : await writeTable(engine, store, compiled.kept, {
               progress: rowProgress(context),
               signal,

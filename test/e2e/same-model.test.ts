@@ -101,6 +101,7 @@ async function digestsOf({ threads = 2, memoryLimit, form = 'csv', backwards = f
     const resources: RunResources = {
       memo,
       engine: () => engine,
+      embedded: () => engine,
       registry: () => registry,
       resolve: (path) => join(folder, path),
       home: home.path,

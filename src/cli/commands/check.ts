@@ -7,6 +7,7 @@ import { formatSize } from '../../config/units.js'
 import { objectStore } from '../../config/object-store.js'
 import { MillraceError } from '../../core/errors.js'
 import { expandSource } from '../../etl/source.js'
+import { sparkAddress } from '../../stages/spark.js'
 import { stepFaults } from '../../stages/step-faults.js'
 import { suiteFaults } from '../../stages/suites.js'
 import { homeFolder } from '../home.js'
@@ -27,7 +28,7 @@ export async function run({ args, options, home, out, signal }: Call): Promise<n
   const problems: readonly MillraceError[] = [
     ...plan.problems,
     ...(await suiteFaults(loaded)),
-    ...(await absent(loaded, plan, homeFolder(home, loaded.files[0]), signal)),
+    ...(await absent(loaded, homeFolder(home, loaded.files[0]), signal)),
   ].map((problem) => hideFault(problem, loaded.hide))
   out.document({
     valid: true,
@@ -63,9 +64,10 @@ function say(
   const gpus = machine.gpus === 0 ? 'no GPU' : `${machine.gpus} GPU${machine.gpus > 1 ? 's' : ''}`
   const cores = `${machine.cpus} core${machine.cpus > 1 ? 's' : ''}`
   out.say(out.style('bold', `on this machine (${machine.platform}, ${cores}, ${formatSize(machine.memory)}, ${gpus})`))
-  out.say(
-    `  data     ${engine}, ${threads} thread${threads > 1 ? 's' : ''}, ${formatSize(memoryLimit)} before it spills`,
-  )
+  if (engine === 'spark')
+    out.say(printable(hide(`  data     spark at ${config.data.spark.remote ?? '(no address yet)'}`)))
+  const here = `duckdb, ${threads} thread${threads > 1 ? 's' : ''}, ${formatSize(memoryLimit)} before it spills`
+  out.say(`  ${engine === 'spark' ? 'and here' : 'data    '} ${here}`)
   out.say(`  training ${trainer} trainer`)
   for (const note of plan.notes) out.say(`  ${out.style('yellow', '-')} ${printable(note)}`)
   if (problems.length === 0) return
@@ -91,12 +93,7 @@ function splitWords({ split, timestamp, seed }: PipelineConfig): string {
 }
 
 /** What the file leaves to be there: a label, and on this machine the data. */
-async function absent(
-  loaded: LoadedConfig,
-  plan: MachinePlan,
-  home: string,
-  signal: AbortSignal,
-): Promise<MillraceError[]> {
+async function absent(loaded: LoadedConfig, home: string, signal: AbortSignal): Promise<MillraceError[]> {
   const found: MillraceError[] = []
   try {
     requireLabel(loaded)
@@ -104,9 +101,15 @@ async function absent(
     if (!(error instanceof MillraceError)) throw error
     found.push(error)
   }
+  try {
+    sparkAddress(loaded.config, (path) => loaded.positionOf(path))
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error
+    found.push(error)
+  }
   const source = resolvePath(loaded, loaded.config.data.source_path)
   // another scheme is a problem that the plan holds already
-  if (plan.effective.engine === 'duckdb' && !/^(?!s3a?:)[a-z][a-z0-9+.-]+:\/\//i.test(source))
+  if (!/^(?!s3a?:)[a-z][a-z0-9+.-]+:\/\//i.test(source))
     try {
       await expandSource(source, { s3: objectStore(loaded.config.data.s3, home), signal })
     } catch (error) {

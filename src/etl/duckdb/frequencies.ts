@@ -4,6 +4,7 @@
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { eachPart, type Memo } from '../../core/memo.js'
+import type { Frequent } from '../counts.js'
 import { aggregate, cast, col, type Expr, type Named } from '../expr.js'
 import type { Parts } from '../parts.js'
 import { aggregated, project, type Relation } from '../relation.js'
@@ -20,11 +21,6 @@ const TOGETHER = { files: 64, rows: 50_000 }
 const TABLES = 4
 
 const FILE = '#file'
-
-export interface Frequent {
-  readonly values: readonly { readonly value: string; readonly count: number }[]
-  readonly distinct: number
-}
 
 /** For each column that asks, in their order: values as text and their counts, or null where there are too many. */
 type Lists = readonly (readonly (readonly [value: string, count: number])[] | null)[]

@@ -9,7 +9,7 @@ import type { Parts } from '../parts.js'
 import { compile, expression } from '../sql/compile.js'
 import { duckdb, identifier, numberLiteral } from '../sql/duckdb.js'
 import { numberOf, type Wanted } from '../statistics.js'
-import type { Counted } from './counts.js'
+import type { Counted } from '../counts.js'
 import { withFile } from './row-groups.js'
 
 /** Files, and columns, that are counted together: 64 bins for each. */

@@ -35,12 +35,7 @@ export async function writePartitions(
     const reader = await connection.runAndReadAll(compile(groups, duckdb))
     return reader.getRows()
   }, signal)
-  if (values.length > MOST_PARTITIONS)
-    throw new MillraceError(
-      'MR_PUBLISH_PARTITION',
-      `partitions by ${by.join(', ')} would be ${values.length} folders; at most ${MOST_PARTITIONS} are written`,
-      { hint: 'partition by a column with fewer values, such as a day or a region' },
-    )
+  refuseValues(values, by)
   const between = `${folder}.between`
   try {
     const rowsOf =
@@ -136,19 +131,17 @@ async function writeEach(
   progress?: Progress,
   signal?: AbortSignal,
 ): Promise<readonly File[]> {
-  refuseSamePaths(values, by)
   const total = values.reduce((sum, row) => sum + Number(row[by.length]), 0)
   const files: File[] = []
   let done = 0
   for (const row of values) {
-    const parts = by.map((name, i) => {
+    const each = by.map((name, i) => {
       const value = row[i] as string | null | undefined
       const key = cast(col(name), 'text')
-      const isValue = value == null ? call('is_null', key) : call('eq', key, text(value))
-      return { folder: folderName(name, value), isValue }
+      return value == null ? call('is_null', key) : call('eq', key, text(value))
     })
-    const inside = join(...parts.map((part) => part.folder))
-    const isPart = values.length === 1 ? undefined : call('and', ...parts.map(({ isValue }) => isValue))
+    const inside = partitionFolder(row, by)
+    const isPart = values.length === 1 ? undefined : call('and', ...each)
     await mkdir(join(folder, inside), { recursive: true })
     const one = await writeOne(session, rowsOf(isPart), join(folder, inside), target, undefined, signal)
     files.push({ ...one, path: join(inside, one.path), partition: by.map((_, i) => (row[i] as string | null) ?? null) })
@@ -158,8 +151,21 @@ async function writeEach(
   return files
 }
 
-/** Two values in one folder would overwrite each other: a text that is called as "missing" is, or a file system's case. */
-function refuseSamePaths(values: readonly (readonly unknown[])[], by: readonly string[]): void {
+/** The folder of the rows that have these values, as text or null, of the columns `by`. */
+export const partitionFolder = (row: readonly unknown[], by: readonly string[]): string =>
+  join(...by.map((name, i) => folderName(name, row[i] as string | null | undefined)))
+
+/**
+ * Throws MR_PUBLISH_PARTITION where values are too many, or two would be in one folder and overwrite each other: a text
+ * that is called as "missing" is, or a file system's case.
+ */
+export function refuseValues(values: readonly (readonly unknown[])[], by: readonly string[]): void {
+  if (values.length > MOST_PARTITIONS)
+    throw new MillraceError(
+      'MR_PUBLISH_PARTITION',
+      `partitions by ${by.join(', ')} would be ${values.length} folders; at most ${MOST_PARTITIONS} are written`,
+      { hint: 'partition by a column with fewer values, such as a day or a region' },
+    )
   const seen = new Map<string, string>()
   for (const row of values as readonly (readonly (string | null)[])[]) {
     const path = by

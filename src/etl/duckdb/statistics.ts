@@ -10,12 +10,15 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Memo } from '../../core/memo.js'
+import { countPass, describe } from '../counts.js'
 import type { ColumnStatistics, StatisticsRequest } from '../engine.js'
 import { col, type Named } from '../expr.js'
 import { type Parts, partsOf } from '../parts.js'
 import { project, scan, type Relation } from '../relation.js'
-import { NO_MOMENTS, numberOf, presentValue, sampleDeviation, type Wanted } from '../statistics.js'
-import { countPass } from './counts.js'
+import { compile } from '../sql/compile.js'
+import { duckdb } from '../sql/duckdb.js'
+import { numberOf, presentValue, type Wanted } from '../statistics.js'
+import { partialsOf } from './counts.js'
 import { valuePass } from './frequencies.js'
 import { histogramPass } from './histograms.js'
 import { quantiles } from './quantiles.js'
@@ -63,8 +66,9 @@ async function passes(
   const found = partsOf(values)
   const parts: Parts = found ?? { names: [''], only: () => values, likeness: values }
   const known = found === undefined ? undefined : memo
-  const { counted, partRows, made } = await countPass(connection, parts, wanted, known)
-  const rows = counted[0]?.rows ?? 0
+  const { counted, partRows, made } = await countPass(parts, wanted, known, compile(parts.likeness, duckdb), (relation) =>
+    partialsOf(connection, relation, wanted),
+  )
   const ordered = await quantiles(
     connection,
     values,
@@ -83,30 +87,7 @@ async function passes(
     known,
   )
   noteReads(known, parts.names.length, made, ordered.filter((list) => list.length > 0).length, frequent.whole)
-  return new Map(
-    wanted.map(({ request }, i): [string, ColumnStatistics] => {
-      const histogram = drawn.get(i)
-      const { moments, min, max } = counted[i] ?? { moments: NO_MOMENTS }
-      const listed = frequent.found.get(i)
-      const any = moments.count > 0
-      return [
-        request.name,
-        {
-          rows,
-          missing: rows - moments.count,
-          ...(request.mean === true && any ? { mean: moments.mean } : {}),
-          ...(request.stddev === true ? { stddev: sampleDeviation(moments) } : {}),
-          ...(request.range === true && min !== undefined && max !== undefined ? { min, max } : {}),
-          ...(histogram === undefined ? {} : { histogram }),
-          ...(request.quantiles !== undefined && any ? { quantiles: ordered[i] ?? [] } : {}),
-          ...(request.values === undefined ? {} : { values: listed?.values.slice(0, request.values) ?? [] }),
-          ...(request.distinct === true || (request.distinct === 'few' && listed !== undefined)
-            ? { distinct: listed?.distinct ?? 0 }
-            : {}),
-        },
-      ]
-    }),
-  )
+  return describe(wanted, counted, ordered, frequent.found, drawn)
 }
 
 /** For the log, where files were there before: how many were read, and what took all rows nevertheless. */

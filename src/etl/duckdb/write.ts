@@ -86,7 +86,7 @@ function breakTies(relation: Relation): Relation {
 }
 
 /** Files with their columns of numbers in which the statistics of Parquet leave room for a NaN or an infinity. */
-async function withInfinite(
+export async function withInfinite(
   session: Session,
   folder: string,
   files: readonly File[],

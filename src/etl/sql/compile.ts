@@ -2,9 +2,10 @@
  * Relations to SQL text: one SELECT a node, nested, every column listed with AS, every null order written out. The
  * same relation gives the same text, and what an engine does differently stands in its dialect's tables.
  */
+import { MillraceError } from '../../core/errors.js'
 import type { Schema } from '../../core/schema.js'
 import type { CompiledQuery, Dialect } from '../engine.js'
-import type { Expr, Frame, Named, OrderKey } from '../expr.js'
+import { text, type Expr, type Frame, type Named, type OrderKey } from '../expr.js'
 import { lower } from '../lower.js'
 import type { Relation } from '../relation.js'
 import { typeOf } from '../types.js'
@@ -98,6 +99,7 @@ function emit(expr: Expr, schema: Schema, tables: SqlDialect, alias: string | un
     case 'literal':
       return tables.literal(expr)
     case 'call':
+      if (expr.fn === 'matches') return matches(expr, sql, tables)
       return fill(tables.functions[expr.fn as LoweredFunction], expr.args.map(sql))
     case 'case': {
       const branches = expr.branches.map((branch) => `WHEN ${sql(branch.when)} THEN ${sql(branch.then)}`)
@@ -107,10 +109,8 @@ function emit(expr: Expr, schema: Schema, tables: SqlDialect, alias: string | un
       return tables.cast(sql(expr.value), typeOf(expr.value, schema), expr.to, expr.lenient ?? false)
     case 'position':
       return tables.position(sql(expr.value), expr.values)
-    case 'in': {
-      const literals = expr.values.map((value) => tables.literal({ op: 'literal', value, type: expr.type }))
-      return tables.contains(sql(expr.value), literals)
-    }
+    case 'in':
+      return tables.contains(sql(expr.value), typeOf(expr.value, schema), expr.values, expr.type)
     case 'aggregate': {
       const args = expr.args.map(sql)
       const where = expr.filter === undefined ? '' : ` FILTER (WHERE ${sql(expr.filter)})`
@@ -125,13 +125,24 @@ function emit(expr: Expr, schema: Schema, tables: SqlDialect, alias: string | un
       const by = expr.partitionBy.map(sql)
       const parts = [
         ...(by.length === 0 ? [] : [`PARTITION BY ${by.join(', ')}`]),
-        ...(expr.orderBy.length === 0 ? [] : [ordering(expr.orderBy, schema, tables, alias)]),
+        ...(expr.orderBy.length > 0 ? [ordering(expr.orderBy, schema, tables, alias)] : anyOrder(expr, tables)),
         ...(expr.frame === undefined ? [] : [frameSql(expr.frame)]),
       ]
       return sized(expr, `${call} OVER (${parts.join(' ')})`, schema, tables)
     }
   }
 }
+
+function matches({ args }: Expr & { op: 'call' }, sql: (inner: Expr) => string, tables: SqlDialect): string {
+  const [value = text(''), pattern] = args
+  if (pattern?.op !== 'literal' || typeof pattern.value !== 'string')
+    throw new MillraceError('MR_PLAN_SHAPE', 'the pattern of matches must be a literal: it is written for the engine')
+  const literal = tables.literal({ ...pattern, value: tables.pattern(pattern.value) })
+  return fill(tables.functions.matches, [sql(value), literal])
+}
+
+const anyOrder = ({ fn }: Expr & { op: 'window' }, tables: SqlDialect): readonly string[] =>
+  tables.anyOrder !== '' && (fn === 'row_number' || fn === 'lag') ? [tables.anyOrder] : []
 
 function windowParams({ fn, params = [] }: Expr & { op: 'window' }): (Expr & { op: 'literal' })[] {
   if (fn === 'lag') return [{ op: 'literal', value: params[0] ?? 1, type: 'integer' }]
@@ -152,11 +163,12 @@ function sized(expr: Expr & { op: 'aggregate' | 'window' }, sql: string, schema:
     const scale = tables.literal({ op: 'literal', value: expr.params?.[0] ?? 1, type: 'number' })
     return fill(tables.exactSum, [sql, scale])
   }
+  if (expr.fn === 'row_number') return fill(tables.rowNumber, [sql])
   const widened = (expr.fn === 'sum' && typeOf(expr, schema) === 'integer') || expr.fn === 'count_if'
   return widened ? fill(tables.integerSum, [sql]) : sql
 }
 
 /** Two spaces before each line; lines inside of quotes are left as they are. */
 function indent(sql: string): string {
-  return `  ${sql.replace(/'[^']*'|"[^"]*"|\n/g, (found) => (found === '\n' ? '\n  ' : found))}`
+  return `  ${sql.replace(/'[^']*'|"[^"]*"|`[^`]*`|\n/g, (found) => (found === '\n' ? '\n  ' : found))}`
 }

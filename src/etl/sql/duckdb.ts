@@ -2,11 +2,16 @@
 import { type ColumnType, DUCKDB_TYPES } from '../../core/schema.js'
 import { packingOf } from '../compressed.js'
 import { folderValue } from '../hive.js'
-import type { Relation, Source } from '../relation.js'
+import type { LiteralValue } from '../expr.js'
+import { lacksRows, type Relation, type Source } from '../relation.js'
 import type { SqlDialect, StoredType } from './dialect.js'
 
 /** What `trim` takes away. */
 export const BLANKS = `E' \\t\\n\\r\\f'`
+/** From here on a list of texts or whole numbers is looked up by hash, not compared one by one. */
+const LONG_LIST = 16
+/** Whole numbers below this have the same text in DuckDB and in JavaScript. */
+const LARGEST_WHOLE = 1e15
 const UPPER = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 /** The largest double that still rounds to a finite single. */
 const FLOAT_MAX = '3.4028235677973362e38'
@@ -96,6 +101,8 @@ export const duckdb: SqlDialect = {
     lag: 'lag($1, $2)',
     exact_sum: 'sum(CAST(round($1 * $2) AS HUGEINT))',
   },
+  rowNumber: '$1',
+  anyOrder: '',
   integerSum: 'CAST($1 AS BIGINT)',
   exactSum: '(CAST($1 AS DOUBLE) / $2)',
   identifier,
@@ -117,20 +124,35 @@ export const duckdb: SqlDialect = {
       }
     }
   },
+  pattern: (re2) => re2,
   cast,
-  // an ENUM's labels are literals, in which NUL cannot be written
-  position: (sql, values) =>
-    values.some((value) => value.includes('\0'))
-      ? `CAST(nullif(list_position([${values.map(textLiteral).join(', ')}], ${sql}), 0) - 1 AS BIGINT)`
-      : `CAST(enum_code(TRY_CAST(${sql} AS ENUM(${values.map(enumLabel).join(', ')}))) AS BIGINT)`,
-  // not IN: from ten values on DuckDB makes a join of it and the order of rows is lost
-  contains: (sql, literals) => `list_contains([${literals.join(', ')}], ${sql})`,
+  position,
+  contains(sql, of, values, type) {
+    const isWhole = (one: LiteralValue): boolean => typeof one === 'bigint' || Math.abs(Number(one)) < LARGEST_WHOLE
+    const areNumbers = type === 'integer' || type === 'number'
+    const isHashed =
+      type === 'text' || (areNumbers && values.every((one) => Number.isInteger(Number(one)) && isWhole(one)))
+    if (values.length > LONG_LIST && isHashed) {
+      const found = position(cast(sql, of, 'text', false), [...new Set(values.map(String))])
+      return `CASE WHEN (${sql} IS NULL) THEN CAST(NULL AS BOOLEAN) ELSE (NOT (${found} IS NULL)) END`
+    }
+    // not IN: from ten values on DuckDB makes a join of it and the order of rows is lost
+    const literals = values.map((value) => this.literal({ op: 'literal', value, type }))
+    return `list_contains([${literals.join(', ')}], ${sql})`
+  },
   scan: (relation) => scanSql(relation),
 }
 
 /** Text with or without zone, as UTC: a plain cast to TIMESTAMP drops the offset. */
 const parsedTime = (sql: string, lenient = false): string =>
   `CAST(${lenient ? 'TRY_CAST' : 'CAST'}(${sql} AS TIMESTAMPTZ) AS TIMESTAMP)`
+
+/** An ENUM's labels are literals, in which NUL cannot be written. */
+function position(sql: string, values: readonly string[]): string {
+  return values.some((value) => value.includes('\0'))
+    ? `CAST(nullif(list_position([${values.map(textLiteral).join(', ')}], ${sql}), 0) - 1 AS BIGINT)`
+    : `CAST(enum_code(TRY_CAST(${sql} AS ENUM(${values.map(enumLabel).join(', ')}))) AS BIGINT)`
+}
 
 function enumLabel(value: string): string {
   return `'${value.replaceAll("'", "''")}'`
@@ -318,8 +340,6 @@ function needsPath({ source, rowNumber, rowsBefore }: Relation & { kind: 'scan' 
   const isPlaced = rowNumber !== undefined && rowsBefore !== undefined
   return source.format === 'parquet' && source.paths.length > 1 && (isPlaced || lacksRows(source))
 }
-
-const lacksRows = ({ paths, deleted = {} }: Source): boolean => paths.some((path) => deleted[path] !== undefined)
 
 /**
  * True for the rows that are not left out; undefined where all are there. All files' bits are one constant, which DuckDB

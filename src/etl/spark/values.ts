@@ -1,0 +1,89 @@
+/** Values with their counts, and numbers of distinct values, counted and cut short on the cluster. */
+import type { Frequent } from '../counts.js'
+import { aggregate, cast, col, type Named } from '../expr.js'
+import { aggregated, type Relation } from '../relation.js'
+import { compile, expression } from '../sql/compile.js'
+import { identifier } from '../sql/spark.js'
+import { spark } from '../sql/spark-scan.js'
+import type { Wanted } from '../statistics.js'
+import type { Cluster } from './cluster.js'
+import { rowsOf, rowsOfQuery } from './query.js'
+import { queryOf } from './reads.js'
+
+/** Columns whose values are counted in one query: each row is multiplied by so many. */
+const TOGETHER = 8
+/** Beyond, values are not few. */
+const FEW = 1000
+
+type Asking = readonly [index: number, want: Wanted]
+
+const asksForFew = ([, { request }]: Asking): boolean => request.distinct === 'few'
+
+/** @returns by index in `wanted`, for those that ask */
+export async function valuePass(
+  cluster: Cluster,
+  values: Relation,
+  wanted: readonly Wanted[],
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<number, Frequent>> {
+  const found = new Map<number, Frequent>()
+  const listed = [...wanted.entries()].filter(([, { request }]) => request.values !== undefined)
+  for (let start = 0; start < listed.length; start += TOGETHER) {
+    const some = listed.slice(start, start + TOGETHER)
+    const most = Math.max(...some.map(([, { request }]) => request.values ?? 0), 1)
+    const lists = some.map(() => ({ values: [] as { value: string; count: number }[], distinct: 0 }))
+    const query = queryOf(cluster, values, mostFrequent(values, some, most))
+    for await (const [c, v, n, d] of rowsOfQuery(cluster, query, signal)) {
+      const list = lists[Number(c)]
+      list?.values.push({ value: String(v), count: Number(n) })
+      if (list !== undefined) list.distinct = Number(d)
+    }
+    for (const [i, list] of lists.entries()) found.set(some[i]?.[0] ?? 0, list)
+  }
+  const asked = [...wanted.entries()].filter(([, { request }]) => request.values === undefined && request.distinct)
+  const many = await withMany(cluster, values, asked.filter(asksForFew), signal)
+  const alone = asked.filter(([index]) => !many.has(index))
+  for (let start = 0; start < alone.length; start += TOGETHER) {
+    const some = alone.slice(start, start + TOGETHER)
+    const counts = some.map(([, { column }]): Named => ({
+      name: column,
+      expr: aggregate('count_distinct', [col(column)]),
+    }))
+    for await (const row of rowsOf(cluster, aggregated(values, [], counts), signal))
+      for (const [i, one] of some.entries()) {
+        const distinct = Number(row[i])
+        if (!asksForFew(one) || distinct <= FEW) found.set(one[0], { values: [], distinct })
+      }
+  }
+  return found
+}
+
+/** Columns whose values are surely not few: Spark's estimate is off by a twentieth, and costs no shuffle of all values. */
+async function withMany(
+  cluster: Cluster,
+  values: Relation,
+  some: readonly Asking[],
+  signal?: AbortSignal,
+): Promise<ReadonlySet<number>> {
+  if (some.length === 0) return new Set()
+  const estimates = some.map(([, { column }], i) => `approx_count_distinct(${identifier(column)}) AS c${i}`)
+  const query = queryOf(cluster, values, `SELECT ${estimates.join(', ')} FROM (\n${compile(values, spark)}\n) AS q`)
+  const many = new Set<number>()
+  for await (const row of rowsOfQuery(cluster, query, signal))
+    for (const [i, [index]] of some.entries()) if (Number(row[i]) > 2 * FEW) many.add(index)
+  return many
+}
+
+function mostFrequent(values: Relation, some: readonly Asking[], most: number): string {
+  const columns = some.map(([, { column }]) => identifier(column))
+  const which = columns.map((column, i) => `WHEN GROUPING(${column}) = 0 THEN ${i}`).join(' ')
+  const texts = some.map(([, { column }]) => expression(cast(col(column), 'text'), values.schema, spark))
+  const sets = columns.map((column) => `(${column})`)
+  return `SELECT c, v, n, d FROM (
+  SELECT c, v, n, row_number() OVER (PARTITION BY c ORDER BY n DESC, v ASC) AS r, count(*) OVER (PARTITION BY c) AS d
+  FROM (
+    SELECT CASE ${which} END AS c, coalesce(${texts.join(', ')}) AS v, count(*) AS n
+    FROM (\n${compile(values, spark)}\n) AS q GROUP BY GROUPING SETS (${sets.join(', ')})
+  ) AS g WHERE v IS NOT NULL
+) AS ranked WHERE r <= ${most} ORDER BY c, r`
+}

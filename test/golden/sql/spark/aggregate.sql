@@ -1,0 +1,16 @@
+SELECT
+  `k` AS `k`,
+  (rint(`x`) - CAST(CAST(rint(`x`) > `x` AS INT) AS DOUBLE)) AS `x`,
+  count(*) AS `n`
+FROM (
+  SELECT
+    CAST(`id` AS BIGINT) AS `id`,
+    nullif(CAST(`k` AS STRING), '') AS `k`,
+    nullif(CAST(`x` AS DOUBLE), CAST('NaN' AS DOUBLE)) AS `x`,
+    nullif(CAST(`s` AS STRING), '') AS `s`,
+    CAST(`t` AS TIMESTAMP_NTZ) AS `t`,
+    CAST(`d` AS DATE) AS `d`,
+    CAST(`b` AS BOOLEAN) AS `b`
+  FROM t_fab6d58984828de87e8ac924
+) AS q
+GROUP BY 1, 2

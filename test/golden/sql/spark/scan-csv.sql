@@ -1,0 +1,10 @@
+SELECT
+  CAST(`id` AS BIGINT) AS `id`,
+  nullif(CAST(`k` AS STRING), '') AS `k`,
+  nullif(CAST(`x` AS DOUBLE), CAST('NaN' AS DOUBLE)) AS `x`,
+  nullif(CAST(`s` AS STRING), '') AS `s`,
+  CAST(`t` AS TIMESTAMP_NTZ) AS `t`,
+  CAST(`d` AS DATE) AS `d`,
+  CAST(`b` AS BOOLEAN) AS `b`,
+  __millrace_position AS `row`
+FROM t_9f85f1a906a876aba30c7905

@@ -1,0 +1,9 @@
+SELECT
+  CAST(`id` AS BIGINT) AS `id`,
+  nullif(CAST(`k` AS STRING), '') AS `k`,
+  nullif(CAST(`x` AS DOUBLE), CAST('NaN' AS DOUBLE)) AS `x`,
+  nullif(CAST(`s` AS STRING), '') AS `s`,
+  CAST(`t` AS TIMESTAMP_NTZ) AS `t`,
+  CAST(`d` AS DATE) AS `d`,
+  CAST(`b` AS BOOLEAN) AS `b`
+FROM t_d1dbb2e1963671d04910b06a
