@@ -66,8 +66,12 @@ async function passes(
   const found = partsOf(values)
   const parts: Parts = found ?? { names: [''], only: () => values, likeness: values }
   const known = found === undefined ? undefined : memo
-  const { counted, partRows, made } = await countPass(parts, wanted, known, compile(parts.likeness, duckdb), (relation) =>
-    partialsOf(connection, relation, wanted),
+  const { counted, partRows, made } = await countPass(
+    parts,
+    wanted,
+    known,
+    compile(parts.likeness, duckdb),
+    (relation) => partialsOf(connection, relation, wanted),
   )
   const ordered = await quantiles(
     connection,
