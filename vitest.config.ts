@@ -14,6 +14,6 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: '100%',
     isolate: false, // one process for many files: half the CPU is start-up and loading otherwise
-    testTimeout: 30_000,
+    testTimeout: 120_000,
   },
 })
