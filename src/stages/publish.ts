@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { PipelineConfig } from '../config/config.js'
 import type { TableDocument } from '../core/documents.js'
 import { MillraceError, nearest } from '../core/errors.js'
-import { makeFolder, syncFolder } from '../core/files.js'
+import { fileError, makeFolder, syncFolder } from '../core/files.js'
 import { sha256Json } from '../core/json.js'
 import { col, type Named } from '../etl/expr.js'
 import { folderName } from '../etl/hive.js'
@@ -52,7 +52,9 @@ export function publish(resources: RunResources): StageKind<PipelineConfig> {
       const { rows, copied, partitionBy, keys, carries } = await layOut(context, table, plan)
 
       const output = folderOf(config)
-      await makeFolder(output)
+      await makeFolder(output).catch((error: unknown) => {
+        throw fileError(error, 'write', output)
+      })
       // one at a time: what no manifest names is then left by somebody who was killed, and not being written
       const release = await waitForLock(join(output, '.lock'), signal, () =>
         context.log(`another run publishes to ${output}: waiting for it`),

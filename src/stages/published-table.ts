@@ -3,13 +3,21 @@
  * the table. Writing ends with one rename of the manifest; readers that follow it never see half a table.
  */
 import { createHash } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ArtifactStore } from '../core/artifacts.js'
 import type { TableFile } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
 import { canonicalJson } from '../core/json.js'
-import { clearTemporary, fileError, readBlocks, sha256File, syncFolder, writeFileAtomic } from '../core/files.js'
+import {
+  clearTemporary,
+  fileError,
+  makeFolder,
+  readBlocks,
+  sha256File,
+  syncFolder,
+  writeFileAtomic,
+} from '../core/files.js'
 import type { Memo } from '../core/memo.js'
 import { parallel } from '../core/parallel.js'
 import type { Schema } from '../core/schema.js'
@@ -145,7 +153,9 @@ export async function copiedFiles(
   const total = files.reduce((sum, { rows }) => sum + rows, 0)
   let done = 0
   for (const folder of new Set(files.map(({ inside }) => dirname(inside))))
-    await mkdir(join(fresh, folder), { recursive: true })
+    await makeFolder(join(fresh, folder)).catch((error: unknown) => {
+      throw fileError(error, 'write', fresh)
+    })
   await parallel(files, AT_ONCE, async ({ ref, rows, inside }) => {
     const [source, path] = [await store.path(ref), join(fresh, inside)]
     const found = await copyFile(source, path, signal)
