@@ -6,10 +6,12 @@ import type { Compared } from './tables.js'
 
 export interface ParityExample extends Outcome {
   readonly name: string
+  /** Of the machine, at the end. */
+  readonly load: number
 }
 
 interface ParityReport {
-  readonly machine: { readonly cpu?: string; readonly cores: number; readonly load: number }
+  readonly machine: { readonly cpu?: string; readonly cores: number }
   readonly cluster: { readonly workers: number; readonly serverMemory: string; readonly executorMemory: string }
   readonly examples: readonly ParityExample[]
   /** Examples that did not run, and why. */
@@ -40,8 +42,8 @@ function introduction({ cluster, machine, examples }: ParityReport): readonly st
     '',
     `Spark: a standalone master, ${cluster.workers} workers with one core and an executor of ${cluster.executorMemory} each, a Connect server of`,
     `${cluster.serverMemory}, all on one machine (${machine.cpu}, ${machine.cores} cores), where one was idle while the other ran. The`,
-    'seconds show what a cluster costs where tables are small, not what it gains where they are large; those of the first',
-    `example hold the slow beginning of a cluster just started. Load at the end: ${machine.load.toFixed(1)}.`,
+    'seconds show what a cluster costs where tables are small, not what it gains where they are large; those of an',
+    'example hold the slow beginning of a cluster just started, where each ran by itself.',
     `Versions: ${named.join(', ')}.`,
     '',
   ]
@@ -63,7 +65,7 @@ function summary({ examples }: ParityReport): readonly string[] {
   return [...heading([...columns, ...others]), ...examples.map(line), '']
 }
 
-function section({ name, splits, compared, sameWeights, seconds, stages }: ParityExample): readonly string[] {
+function section({ name, load, splits, compared, sameWeights, seconds, stages }: ParityExample): readonly string[] {
   const columns = ['compared', 'rows', 'values', 'not equal to the last bit', 'largest difference', 'allowed', 'within']
   const parts = SPLITS.map((split) => `${count(splits[split])} ${split}`)
   const times = (engine: 'duckdb' | 'spark'): readonly string[] =>
@@ -71,7 +73,7 @@ function section({ name, splits, compared, sameWeights, seconds, stages }: Parit
   return [
     `## ${name}`,
     '',
-    `Rows on both: ${parts.join(', ')}.`,
+    `Rows on both: ${parts.join(', ')}. Load of the machine at the end: ${load.toFixed(1)}.`,
     '',
     ...heading(columns),
     ...compared.map(({ what, rows, values, unequal, largest, at, allowed, beyond }) =>
@@ -93,11 +95,16 @@ function section({ name, splits, compared, sameWeights, seconds, stages }: Parit
   ]
 }
 
+/** The last result, where there is one. */
+export function readParity(): ParityReport | undefined {
+  const result = new URL('../results/parity.json', import.meta.url)
+  return existsSync(result) ? (JSON.parse(readFileSync(result, 'utf8')) as ParityReport) : undefined
+}
+
 /** Writes the page; nothing where there is no result. */
 export function writeParityPage(): void {
-  const result = new URL('../results/parity.json', import.meta.url)
-  if (!existsSync(result)) return
-  const report = JSON.parse(readFileSync(result, 'utf8')) as ParityReport
+  const report = readParity()
+  if (report === undefined) return
   const missing = Object.entries(report.skipped).map(([name, why]) => `- Not run: ${name}: ${why}`)
   const lines = [
     ...introduction(report),
