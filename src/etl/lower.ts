@@ -6,7 +6,7 @@
  * - `is_missing` becomes what missing means for the type; `is_nan` is false, not NULL, for NULL
  * - `least`, `greatest`: NULL if any argument is (engines skip NULLs, ONNX and people do not)
  * - `x / 0` is NULL, for whole numbers too; `ln` of what is not positive and `sqrt` of negatives are NULL (engines differ, or fail)
- * - `in` of nothing is false
+ * - `in` of nothing is false, a case without branches its `otherwise`
  */
 import type { ColumnType, Schema } from '../core/schema.js'
 import { bool, call, cast, int, missing, num, text, when, type Expr } from './expr.js'
@@ -22,6 +22,7 @@ export function lower(expr: Expr, schema: Schema): Expr {
     case 'call':
       return lowerCall(expr, expr.args.map(down), schema)
     case 'case': {
+      if (expr.branches.length === 0) return down(expr.otherwise)
       const values = sameType([...expr.branches.map((branch) => branch.then), expr.otherwise].map(down), schema)
       return {
         op: 'case',

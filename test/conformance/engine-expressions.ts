@@ -125,6 +125,7 @@ export const EXPRESSIONS: readonly ExpressionCase[] = [
 
   is('case', when(call('gt', col('x'), num(1)), text('big'), text('small')), 'big'),
   is('case of missing goes on', when(missing('boolean'), num(1), num(2)), 2),
+  is('case of nothing', { op: 'case', branches: [], otherwise: text('else') }, 'else'),
   is('cast number to integer floors', cast(num(-1.5), 'integer'), -2n),
   is('cast integer to number', cast(col('id'), 'number'), 1),
   is('cast boolean to number', cast(bool(true), 'number'), 1),

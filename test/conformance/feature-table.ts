@@ -81,6 +81,11 @@ export class FeatureTables implements AsyncDisposable {
     return file
   }
 
+  /** Of a file or folder that is gone with the tables. */
+  path(name: string): string {
+    return join(this.folder, name)
+  }
+
   /** The plan's features of all rows by the engine: one vector a feature, numeric then categories. */
   async bySql(plan: FeaturePlan, rows: Relation, engine = this.engine): Promise<readonly Float64Array[]> {
     const { numeric, categories } = planExpressions(plan)

@@ -122,7 +122,7 @@ export function featureColumn(fitted: number, later: number, steps = STEPS): Arb
 const ODD = [
   ...[' ', 'a b', '\n', '\t'],
   ...'a.b " \' ` `` \\ ${x} $1 % ; -- /* { [0] ( , = 0 1.5 É ß 😀'.split(' '),
-  ...'select count group null true rows x0 c0 q l r v d t _c0 __row #order #order0 #none _metadata'.split(' '),
+  ...'select count group null true rows x0 c0 q l r v d t _c0 __row #order #order0 #none _metadata #file'.split(' '),
   ...'__proto__ constructor'.split(' '),
 ]
 

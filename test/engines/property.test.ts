@@ -3,13 +3,15 @@
  * same on Spark as on DuckDB, and features the same as the model's. PROPERTY_SECONDS: so long for each, instead of a few
  * cases, and a failing case is made smaller in what is left of them.
  */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import fc, { type Arbitrary } from 'fast-check'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { MillraceError } from '../../src/core/errors.js'
 import type { ColumnType } from '../../src/core/schema.js'
 import type { Engine } from '../../src/etl/engine.js'
 import { call, cast, col, type Named } from '../../src/etl/expr.js'
-import { filter, project, scan } from '../../src/etl/relation.js'
+import { filter, project, type Relation, scan } from '../../src/etl/relation.js'
 import { openSpark } from '../../src/etl/spark/engine.js'
 import { fitSplit, type SplitSpec, splitExpression } from '../../src/etl/split.js'
 import { compile } from '../../src/etl/sql/compile.js'
@@ -105,6 +107,17 @@ const plans = fc
   .tuple(fc.tuple(randomTable(40), randomTable(6), randomTable(8)), fc.integer({ min: 1, max: 6 }))
   .chain(([drawn, steps]) => fc.record({ drawn: fc.constant(drawn), plan: randomPlan(drawn, steps).map(ordered) }))
 
+/** Every few plans' rows are written and read back. */
+const isStored = fc.integer({ min: 1, max: 6 }).map((n) => n === 6)
+async function stored(engine: Engine, relation: Relation): Promise<readonly Row[]> {
+  const folder = tables.path('stored')
+  const { files } = await engine.write(relation, { folder, format: 'parquet' })
+  const paths = files.map(({ path }) => join(folder, path))
+  const rows = await embedded.rows(scan({ format: 'parquet', paths }, relation.schema))
+  await rm(folder, { recursive: true })
+  return rows
+}
+
 type Row = Readonly<Record<string, unknown>>
 
 /** Where rows differ: values of exact columns at all, but that -0 is 0. */
@@ -122,10 +135,10 @@ const shown = (value: unknown): string => (typeof value === 'string' ? JSON.stri
 
 it('the same plan gives the same rows in the same order', { timeout }, async () => {
   await fc.assert(
-    fc.asyncProperty(plans, async ({ drawn, plan }) => {
+    fc.asyncProperty(plans, isStored, async ({ drawn, plan }, isStored) => {
       const relation = placed(plan.relation, await written(drawn))
-      const wanted = await embedded.rows(relation)
-      const found = await spark.rows(relation)
+      const rows = isStored ? stored : (engine: Engine) => engine.rows(relation)
+      const [wanted, found] = [await rows(embedded, relation), await rows(spark, relation)]
       expect(rowDifferences(plan, found, wanted).slice(0, 5), compile(relation, duckdb)).toEqual([])
     }),
     limits(30),

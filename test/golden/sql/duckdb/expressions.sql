@@ -250,6 +250,9 @@ CASE WHEN ("x" > 1e0) THEN 'big' ELSE 'small' END
 -- case of missing goes on
 CASE WHEN CAST(NULL AS BOOLEAN) THEN 1e0 ELSE 2e0 END
 
+-- case of nothing
+'else'
+
 -- cast number to integer floors
 CAST(floor((-1.5e0)) AS BIGINT)
 

@@ -247,6 +247,9 @@ CASE WHEN (`x` > 1e0) THEN 'big' ELSE 'small' END
 -- case of missing goes on
 CASE WHEN CAST(NULL AS BOOLEAN) THEN 1e0 ELSE 2e0 END
 
+-- case of nothing
+'else'
+
 -- cast number to integer floors
 CAST((rint(if((-1.5e0) >= 9223372036854775808e0, CAST('NaN' AS DOUBLE), (-1.5e0))) - CAST(CAST(rint(if((-1.5e0) >= 9223372036854775808e0, CAST('NaN' AS DOUBLE), (-1.5e0))) > if((-1.5e0) >= 9223372036854775808e0, CAST('NaN' AS DOUBLE), (-1.5e0)) AS INT) AS DOUBLE)) AS BIGINT)
 
