@@ -1,9 +1,10 @@
 /**
  * Writes docs/benchmarks.md from bench/results/*.json: one table an area, each goal with what was measured, its interval,
  * and whether its worse end meets it; then what crash tests and fuzzing counted. Results that are not there, or hold no
- * goals, are left out. `npm run bench -- page`.
+ * goals, are left out. Also docs/parity.md (parity/page.ts). `npm run bench -- page`.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { writeParityPage } from './parity/page.js'
 import { isMet, type GoalRow } from './report.js'
 
 interface Report {
@@ -29,7 +30,7 @@ function readReports(folder: URL): readonly Report[] {
   return names.sort().flatMap((name) => {
     try {
       const report = JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Report
-      return Array.isArray(report.goals) ? [{ ...report, bench: name.replace('.json', '') }] : []
+      return (report.goals ?? []).length > 0 ? [{ ...report, bench: name.replace('.json', '') }] : []
     } catch (error) {
       console.error(`${name} is left out: ${String(error)}`)
       return []
@@ -121,3 +122,4 @@ const reports = readReports(RESULTS)
 const page = [INTRODUCTION, ...reports.map(section), ...counted(RESULTS)].join('\n')
 writeFileSync(new URL('../docs/benchmarks.md', import.meta.url), page)
 console.log(`docs/benchmarks.md: ${reports.flatMap(({ goals = [] }) => goals).length} goals`)
+writeParityPage()

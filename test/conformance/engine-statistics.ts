@@ -81,6 +81,8 @@ export function statisticsConformance(bench: Bench): void {
         values: [],
         distinct: 0,
       })
+      const few = { expr: col('x'), values: 3, distinct: 'few' } as const
+      expect(await one(filter(table, call('eq', col('id'), int(2))), few)).toMatchObject({ values: [], distinct: 0 })
       expect(await one(filter(table, call('eq', col('id'), int(2))), request)).toMatchObject({ rows: 1, missing: 1 })
       expect(await one(filter(table, call('eq', col('id'), int(1))), request)).toMatchObject({ mean: 2.5, stddev: 0 })
     })

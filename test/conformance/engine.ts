@@ -191,6 +191,12 @@ export function engineConformance(name: string, open: () => Promise<Engine>): vo
       ])('sorts with nulls where they are asked for: %#', async (key, ids) => {
         expect((await plain(select(sort(orders, [key]), ['id']))).flat()).toEqual(ids)
       })
+      it('sorts by what reads no column as by nothing', async () => {
+        const constants = [text('a'), num(2), call('concat', text('b'))].map((expr) => ({ expr }))
+        const sorted = sort(orders, [...constants, { expr: col('id'), descending: true }])
+        expect((await plain(select(sorted, ['id']))).flat()).toEqual([5n, 4n, 3n, 2n, 1n])
+        expect(await plain(limit(sort(orders, constants), 2))).toHaveLength(2)
+      })
       it('limits after a sort, with an offset', async () => {
         const some = limit(sort(orders, [{ expr: col('id'), descending: true }]), 2, 1)
         expect((await plain(select(some, ['id']))).flat()).toEqual([4n, 3n])
@@ -282,12 +288,37 @@ export function engineConformance(name: string, open: () => Promise<Engine>): vo
         const ids = aggregated(twice, [], named({ n: count, sum: aggregate('sum', [col('id')]) }))
         expect(await plain(ids)).toEqual([[7n, 18n]])
       })
+      it('windows over inputs of which the first has the same value in all rows', async () => {
+        const { files } = await engine.write(select(orders, ['id']), { folder: path('same-value'), format: 'parquet' })
+        const ids = scan({ format: 'parquet', paths: [join(path('same-value'), files[0]?.path ?? '')] }, [
+          { name: 'id', type: 'integer' },
+        ])
+        const both = union([project(ids, named({ id: int(7) })), ids])
+        const sum: Expr = { op: 'window', fn: 'sum', args: [col('id')], partitionBy: [], orderBy: [] }
+        const found = await plain(sort(windowed(both, named({ sum })), [{ expr: col('id') }]))
+        expect(found).toEqual([1n, 2n, 3n, 4n, 5n, 7n, 7n, 7n, 7n, 7n].map((id) => [id, 50n]))
+      })
       it('numbers rows by their place in the files', async () => {
         const numbered = scan((orders as Relation & { kind: 'scan' }).source, orders.schema, { rowNumber: 'row' })
         const some = filter(numbered, call('gt', col('id'), int(3)))
         expect(await plain(select(some, ['id', 'row']))).toEqual([
           [4n, 3n],
           [5n, 4n],
+        ])
+      })
+      it('numbers rows of files with columns that are called as what an engine knows of files', async () => {
+        const names = ['_metadata', '__metadata', 'filename', '#position', '#place']
+        const table = project(
+          orders,
+          names.map((name) => ({ name, expr: col('id') })),
+        )
+        const { files } = await engine.write(table, { folder: path('called'), format: 'parquet' })
+        const paths = ['', './'].map((way) => [path('called'), `${way}${files[0]?.path}`].join('/'))
+        const numbered = scan({ format: 'parquet', paths }, table.schema, { rowNumber: 'row', rowsBefore: [0, 5] })
+        const last = filter(numbered, call('ge', col('row'), int(8)))
+        expect(await plain(last)).toEqual([
+          [...names.map(() => 4n), 8n],
+          [...names.map(() => 5n), 9n],
         ])
       })
       it('leaves out rows of files by their place, and numbers the others as before', async () => {

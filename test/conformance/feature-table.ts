@@ -10,6 +10,7 @@ import type { Vector } from '../../src/core/table.js'
 import type { Engine } from '../../src/etl/engine.js'
 import { openDuckDb } from '../../src/etl/duckdb/engine.js'
 import { type Relation, project, scan } from '../../src/etl/relation.js'
+import { identifier, textLiteral } from '../../src/etl/sql/duckdb.js'
 import { emitInputs, emitPlan, planExpressions } from '../../src/transforms/plan.js'
 import type { FeaturePlan } from '../../src/transforms/transform.js'
 
@@ -20,6 +21,14 @@ export interface Column {
   readonly name: string
   readonly type: ColumnType
   readonly values: readonly Cell[]
+}
+
+/** How a table lies in files. */
+export interface Layout {
+  /** The first rows of all files but the first. */
+  readonly cuts?: readonly number[]
+  /** Of each row. */
+  readonly copies?: number
 }
 
 export class FeatureTables implements AsyncDisposable {
@@ -35,40 +44,52 @@ export class FeatureTables implements AsyncDisposable {
     return new FeatureTables(await openDuckDb({ threads: 2 }), await DuckDBInstance.create(':memory:'), folder)
   }
 
-  /** Writes the columns (of equal length) to a Parquet file and gives a relation that scans it. */
-  async table(columns: readonly Column[]): Promise<Relation> {
-    const file = join(this.folder, `${this.count++}.parquet`)
+  /** Writes the columns (of equal length) to Parquet files and gives a relation that scans them. */
+  async table(columns: readonly Column[], { cuts = [], copies = 1 }: Layout = {}): Promise<Relation> {
     const rows = columns[0]?.values.length ?? 0
-    const names = columns.map(({ name }) => `"${name.replaceAll('"', '""')}"`)
-    const select = columns.map(({ type }, c) => `${decoded(type, `c${c}`)} AS ${names[c] ?? ''}`)
-    const values = Array.from(
-      { length: rows },
-      (_, row) => `(${columns.map(({ values }) => encoded(values[row])).join()})`,
-    )
-    const from = `(VALUES ${rows === 0 ? `(${columns.map(() => 'NULL').join()})` : values.join()}) AS t(${columns.map((_, c) => `c${c}`).join()})`
-    const connection = await this.writer.connect()
-    try {
-      await connection.run(
-        `COPY (SELECT ${select.join()} FROM ${from} ${rows === 0 ? 'WHERE false' : ''}) TO '${file}' (FORMAT parquet)`,
-      )
-    } finally {
-      connection.closeSync()
+    const ends = [...cuts, rows]
+    const paths: string[] = []
+    for (const [i, end] of ends.entries()) {
+      const part = columns.map((column) => ({ ...column, values: column.values.slice(ends[i - 1] ?? 0, end) }))
+      paths.push(await this.file(part, copies))
     }
     return scan(
-      { format: 'parquet', paths: [file] },
+      { format: 'parquet', paths },
       columns.map(({ name, type }) => ({ name, type })),
     )
   }
 
+  private async file(columns: readonly Column[], copies: number): Promise<string> {
+    const file = join(this.folder, `${this.count++}.parquet`)
+    const rows = columns[0]?.values.length ?? 0
+    const select = columns.map(({ name, type }, c) => `${decoded(type, `c${c}`)} AS ${identifier(name)}`)
+    const values = Array.from(
+      { length: rows },
+      (_, row) => `(${columns.map(({ values }) => encoded(values[row])).join()})`,
+    )
+    const nothing = `(${columns.map(() => 'NULL').join()})`
+    const from = `(VALUES ${rows === 0 ? nothing : values.join()}) AS t(${columns.map((_, c) => `c${c}`).join()})`
+    const repeated = copies === 1 ? from : `${from}, range(${copies})`
+    const connection = await this.writer.connect()
+    try {
+      await connection.run(
+        `COPY (SELECT ${select.join()} FROM ${repeated} ${rows === 0 ? 'WHERE false' : ''}) TO '${file}' (FORMAT parquet, ROW_GROUP_SIZE 4096)`,
+      )
+    } finally {
+      connection.closeSync()
+    }
+    return file
+  }
+
   /** The plan's features of all rows by the engine: one vector a feature, numeric then categories. */
-  async bySql(plan: FeaturePlan, rows: Relation): Promise<readonly Float64Array[]> {
+  async bySql(plan: FeaturePlan, rows: Relation, engine = this.engine): Promise<readonly Float64Array[]> {
     const { numeric, categories } = planExpressions(plan)
-    return this.vectors(project(rows, [...numeric, ...categories])) as Promise<Float64Array[]>
+    return vectors(project(rows, [...numeric, ...categories]), engine) as Promise<Float64Array[]>
   }
 
   /** The same by ONNX Runtime, the model's inputs taken from the raw table. */
   async byOnnx(plan: FeaturePlan, rows: Relation): Promise<readonly Float64Array[]> {
-    const raw = await this.vectors(rows)
+    const raw = await vectors(rows, this.engine)
     const session = await ort.InferenceSession.create(featureModel(plan), { logSeverityLevel: 3 })
     const feeds = Object.create(null) as Record<string, ort.Tensor>
     rows.schema.forEach(({ name }, index) => {
@@ -80,23 +101,24 @@ export class FeatureTables implements AsyncDisposable {
     return features
   }
 
-  private async vectors(relation: Relation): Promise<readonly Vector[]> {
-    const parts: (readonly Vector[])[] = []
-    for await (const batch of this.engine.query(relation).batches()) parts.push(batch.columns)
-    return relation.schema.map(({ type }, index) => {
-      const chunks = parts.map((part) => part[index] as Vector)
-      if (type === 'text') return chunks.flatMap((chunk) => [...(chunk as readonly string[])])
-      if (type === 'timestamp' || type === 'date')
-        return BigInt64Array.from(chunks.flatMap((chunk) => [...(chunk as BigInt64Array)]))
-      return Float64Array.from(chunks.flatMap((chunk) => [...(chunk as Float64Array)]))
-    })
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.engine[Symbol.asyncDispose]()
     this.writer.closeSync()
     await rm(this.folder, { recursive: true, force: true })
   }
+}
+
+/** All rows of a relation, a vector a column. */
+export async function vectors(relation: Relation, engine: Engine): Promise<readonly Vector[]> {
+  const parts: (readonly Vector[])[] = []
+  for await (const batch of engine.query(relation).batches()) parts.push(batch.columns)
+  return relation.schema.map(({ type }, index) => {
+    const chunks = parts.map((part) => part[index] as Vector)
+    if (type === 'text') return chunks.flatMap((chunk) => [...(chunk as readonly string[])])
+    if (type === 'timestamp' || type === 'date')
+      return BigInt64Array.from(chunks.flatMap((chunk) => [...(chunk as BigInt64Array)]))
+    return Float64Array.from(chunks.flatMap((chunk) => [...(chunk as Float64Array)]))
+  })
 }
 
 /** A model file that gives the plan's features and nothing else. */
@@ -115,8 +137,7 @@ export function featureGraph(plan: FeaturePlan): GraphBuilder {
 /** Texts of doubles, so that NaN and infinities come through. */
 function encoded(cell: Cell | undefined): string {
   if (cell === null || cell === undefined) return 'NULL'
-  const text = Object.is(cell, -0) ? '-0' : String(cell)
-  return `'${text.replaceAll("'", "''")}'`
+  return textLiteral(Object.is(cell, -0) ? '-0' : String(cell))
 }
 
 function decoded(type: ColumnType, column: string): string {

@@ -67,13 +67,19 @@ export function transformConformance(
 }
 
 /** Equal in every bit, -0 told from 0; or within `tolerance` (relative above 1). */
-export function expectSame(sql: readonly Float64Array[], onnx: readonly Float64Array[], tolerance = 0): void {
+export function expectSame(
+  sql: readonly Float64Array[],
+  onnx: readonly Float64Array[],
+  tolerance = 0,
+  [one, another] = ['SQL', 'ONNX'],
+): void {
   expect(onnx.map(({ length }) => length)).toEqual(sql.map(({ length }) => length))
   sql.forEach((feature, f) =>
     feature.forEach((value, row) => {
       const other = onnx[f]?.[row] ?? NaN
       const close = tolerance > 0 && Math.abs(value - other) <= tolerance * Math.max(1, Math.abs(value))
-      if (!Object.is(value, other) && !close) expect.fail(`feature ${f}, row ${row}: SQL ${value}, ONNX ${other}`)
+      if (!Object.is(value, other) && !close)
+        expect.fail(`feature ${f}, row ${row}: ${one} ${value}, ${another} ${other}`)
     }),
   )
 }

@@ -36,17 +36,20 @@ async function freePort(): Promise<number> {
   return address.port
 }
 
-/** Starts a cluster; without workers all of it is one process. */
-export async function startCluster(workers: number): Promise<Cluster> {
+/**
+ * Starts a cluster on free ports with a state folder of its own; without workers all of it is one process.
+ * @param confs of the server; the default is for tests of streams
+ */
+export async function startCluster(workers: number, { executorMemory = '600m', confs = CONFS } = {}): Promise<Cluster> {
   const state = await mkdtemp(join(tmpdir(), 'millrace-spark-'))
   const [master, connect] = [await freePort(), await freePort()]
   const token = 'token-of-the-engine-tests'
   const endpoint = `127.0.0.1:${connect}`
   const environment = {
     ...{ WORKERS: String(workers), MASTER_PORT: String(master), CONNECT_PORT: String(connect) },
-    ...{ EXECUTOR_MEMORY: '600m', SPARK_CONNECT_AUTHENTICATE_TOKEN: token },
+    ...{ EXECUTOR_MEMORY: executorMemory, SPARK_CONNECT_AUTHENTICATE_TOKEN: token },
   }
-  const cluster = { address: `sc://${endpoint}/;token=${token}`, endpoint, token, state, environment, confs: CONFS }
+  const cluster = { address: `sc://${endpoint}/;token=${token}`, endpoint, token, state, environment, confs }
   try {
     await heal(cluster)
   } catch (error) {

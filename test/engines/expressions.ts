@@ -122,6 +122,16 @@ const DAY = 86_400_000_000n
 const days = times.map((time) => (time / DAY) * DAY)
 const booleans = fc.boolean()
 
+/** Values of each type, all that is awkward among them. */
+export const VALUES: Readonly<Record<ColumnType, Arbitrary<Exclude<LiteralValue, null>>>> = {
+  number: numbers,
+  integer: integers,
+  boolean: booleans,
+  text: texts,
+  timestamp: times,
+  date: days,
+}
+
 const orNull = <T>(value: Arbitrary<T>): Arbitrary<T | null> => fc.option(value, { freq: 6 })
 export const rows: Arbitrary<Readonly<Record<string, LiteralValue>>> = fc.record({
   ...{ i: orNull(integers), j: orNull(integers), x: orNull(numbers), y: orNull(numbers), s: orNull(texts) },
@@ -188,134 +198,141 @@ const patterns = fc
   })
   .map((parts) => parts.map(([piece, times]) => piece + times).join(''))
 
+/** The number where Java finds its shortest digits, whatever Java's version. */
+export function usual(number: Expr): Expr {
+  const size = call('abs', number)
+  return when(call('and', call('ge', size, num(1e-4)), call('lt', size, num(1e15))), number, num(0.25))
+}
+
 type Typed = Readonly<Record<ColumnType, Expr>>
 
-/** Doubles without sums of the last bit: comparisons, floors and texts of them are the same everywhere. */
-const {
-  number,
-  integer,
-  boolean,
-  text: texty,
-  timestamp,
-  date,
-} = fc.letrec<Typed>((tie) => {
-  const [n, i, b, s, t, d] = [tie('number'), tie('integer'), tie('boolean'), tie('text'), tie('timestamp'), tie('date')]
-  const literal = (type: ColumnType, values: Arbitrary<LiteralValue>): Arbitrary<Expr> =>
-    orNull(values).map((value) => ({ op: 'literal', value, type }))
-  const column = (...names: string[]): Arbitrary<Expr> => fc.constantFrom(...names.map(col))
-  const of = (fn: Parameters<typeof call>[0], ...args: Arbitrary<Expr>[]): Arbitrary<Expr> =>
-    fc.tuple(...args).map((some) => call(fn, ...some))
-  const some = (fn: Parameters<typeof call>[0], arg: Arbitrary<Expr>, min = 1): Arbitrary<Expr> =>
-    fc.array(arg, { minLength: min, maxLength: 3 }).map((args) => call(fn, ...args))
-  const choice = (arg: Arbitrary<Expr>): Arbitrary<Expr> => fc.tuple(b, arg, arg).map(([is, a, c]) => when(is, a, c))
-  /** Whole numbers that products of three of them cannot overflow. */
-  const small = i.map((one) => call('int_mod', one, int(1000)))
-  const leaf = (
-    type: ColumnType,
-    values: Arbitrary<LiteralValue>,
-    ...names: string[]
-  ): { arbitrary: Arbitrary<Expr>; weight: number } => ({
-    arbitrary: fc.oneof(column(...names), column(...names), literal(type, values)),
-    weight: 8,
+/**
+ * By their type. Of doubles, without sums of the last bit: comparisons, floors and texts of them are the same everywhere.
+ * @param schema the columns that they are made of; some types may have none
+ */
+export const expressionsOver = (schema: Schema, maxDepth = 4): { [Type in ColumnType]: Arbitrary<Expr> } =>
+  fc.letrec<Typed>((tie) => {
+    const [n, i, b, s, t, d] = [
+      tie('number'),
+      tie('integer'),
+      tie('boolean'),
+      tie('text'),
+      tie('timestamp'),
+      tie('date'),
+    ]
+    const literal = (type: ColumnType, values: Arbitrary<LiteralValue>): Arbitrary<Expr> =>
+      orNull(values).map((value) => ({ op: 'literal', value, type }))
+    const of = (fn: Parameters<typeof call>[0], ...args: Arbitrary<Expr>[]): Arbitrary<Expr> =>
+      fc.tuple(...args).map((some) => call(fn, ...some))
+    const some = (fn: Parameters<typeof call>[0], arg: Arbitrary<Expr>, min = 1): Arbitrary<Expr> =>
+      fc.array(arg, { minLength: min, maxLength: 3 }).map((args) => call(fn, ...args))
+    const choice = (arg: Arbitrary<Expr>): Arbitrary<Expr> => fc.tuple(b, arg, arg).map(([is, a, c]) => when(is, a, c))
+    /** Whole numbers that products of three of them cannot overflow. */
+    const small = i.map((one) => call('int_mod', one, int(1000)))
+    const leaf = (
+      type: ColumnType,
+      values: Arbitrary<LiteralValue>,
+    ): { arbitrary: Arbitrary<Expr>; weight: number } => {
+      const columns = schema.flatMap((field) => (field.type === type ? [col(field.name)] : []))
+      const literals = literal(type, values)
+      if (columns.length === 0) return { arbitrary: literals, weight: 8 }
+      return { arbitrary: fc.oneof({ arbitrary: fc.constantFrom(...columns), weight: 2 }, literals), weight: 8 }
+    }
+    const options = { maxDepth, depthSize: 'small' } as const
+    /** Not what DuckDB alone takes: the ends of time. */
+    const dated = s.map((one) => when(call('matches', one, text('(?i)inf|epoch')), text(''), one))
+    return {
+      number: fc.oneof(
+        options,
+        leaf('number', numbers),
+        ...(['add', 'sub', 'mul', 'div'] as const).map((fn) => of(fn, n, fc.oneof(n, i))),
+        ...(['neg', 'abs', 'sqrt', 'floor'] as const).map((fn) => of(fn, n)),
+        some('least', n),
+        some('greatest', n),
+        some('coalesce', n),
+        of('nullif', n, n),
+        choice(n),
+        fc.oneof(i, b, s).map((one) => cast(one, 'number', true)),
+      ),
+      integer: fc.oneof(
+        options,
+        leaf('integer', integers),
+        ...(['add', 'sub', 'mul'] as const).map((fn) => of(fn, small, small)),
+        of('int_div', small, small),
+        of('int_mod', small, small),
+        some('greatest', i),
+        some('least', i),
+        some('coalesce', i),
+        choice(i),
+        small.map((one) => call('neg', one)),
+        fc.oneof(n, b, s).map((one) => cast(one, 'integer', true)),
+        fc.oneof(t, d).map((one) => call('epoch_us', one)),
+        fc
+          .tuple(s, fc.uniqueArray(texts, { minLength: 1, maxLength: 30 }))
+          .map(([one, values]) => position(one, values)),
+      ),
+      boolean: fc.oneof(
+        options,
+        leaf('boolean', booleans),
+        ...(['eq', 'ne', 'lt', 'le', 'gt', 'ge'] as const).flatMap((fn) => [
+          of(fn, n, fc.oneof(n, i)),
+          of(fn, i, i),
+          of(fn, s, s),
+          of(fn, t, fc.oneof(t, d)),
+        ]),
+        some('and', b),
+        some('or', b),
+        of('not', b),
+        ...(['is_null', 'is_missing'] as const).map((fn) => of(fn, fc.oneof(n, i, b, s, t, d))),
+        of('is_nan', n),
+        choice(b),
+        fc.oneof(n, i, s).map((one) => cast(one, 'boolean', true)),
+        fc.tuple(s, patterns).map(([one, pattern]) => call('matches', one, text(pattern))),
+        ...[
+          among(
+            n,
+            'number',
+            numbers.filter((one) => !Number.isNaN(one)),
+          ),
+          among(i, 'integer', integers),
+          among(s, 'text', texts),
+          among(t, 'timestamp', times),
+        ],
+      ),
+      text: fc.oneof(
+        options,
+        leaf('text', texts),
+        some('concat', s),
+        ...(['lower', 'trim', 'md5'] as const).map((fn) => of(fn, s)),
+        fc
+          .tuple(s, fc.integer({ min: 1, max: 5 }), fc.integer({ min: 0, max: 4 }))
+          .map(([one, from, length]) => call('substr', one, int(from), int(length))),
+        some('coalesce', s),
+        of('nullif', s, s),
+        choice(s),
+        fc.oneof(n.map(usual), i, b, t, d).map((one) => cast(one, 'text')),
+        fc
+          .constantFrom(0, -0, 1e16, 1e20, -1.5e-7, 1e-5, 2.5e100, Infinity, -Infinity, NaN)
+          .map((one) => cast(num(one), 'text')),
+      ),
+      timestamp: fc.oneof(
+        options,
+        leaf('timestamp', times),
+        dated.map((one) => cast(one, 'timestamp', true)),
+        d.map((one) => cast(one, 'timestamp')),
+        choice(t),
+        some('coalesce', fc.oneof(t, d), 2).map((one) => cast(one, 'timestamp')),
+      ),
+      date: fc.oneof(
+        options,
+        leaf('date', days),
+        dated.map((one) => cast(one, 'date', true)),
+        t.map((one) => cast(one, 'date')),
+        choice(d),
+        of('nullif', d, d),
+      ),
+    }
   })
-  const options = { maxDepth: 4, depthSize: 'small' } as const
-  /** Where Java finds the shortest digits, whatever its version. */
-  const usual = n.map((one) => {
-    const size = call('abs', one)
-    return when(call('and', call('ge', size, num(1e-4)), call('lt', size, num(1e15))), one, num(0.25))
-  })
-  /** Not what DuckDB alone takes: the ends of time. */
-  const dated = s.map((one) => when(call('matches', one, text('(?i)inf|epoch')), text(''), one))
-  return {
-    number: fc.oneof(
-      options,
-      leaf('number', numbers, 'x', 'y'),
-      ...(['add', 'sub', 'mul', 'div'] as const).map((fn) => of(fn, n, fc.oneof(n, i))),
-      ...(['neg', 'abs', 'sqrt', 'floor'] as const).map((fn) => of(fn, n)),
-      some('least', n),
-      some('greatest', n),
-      some('coalesce', n),
-      of('nullif', n, n),
-      choice(n),
-      fc.oneof(i, b, s).map((one) => cast(one, 'number', true)),
-    ),
-    integer: fc.oneof(
-      options,
-      leaf('integer', integers, 'i', 'j'),
-      ...(['add', 'sub', 'mul'] as const).map((fn) => of(fn, small, small)),
-      of('int_div', small, small),
-      of('int_mod', small, small),
-      some('greatest', i),
-      some('least', i),
-      some('coalesce', i),
-      choice(i),
-      small.map((one) => call('neg', one)),
-      fc.oneof(n, b, s).map((one) => cast(one, 'integer', true)),
-      fc.oneof(t, d).map((one) => call('epoch_us', one)),
-      fc.tuple(s, fc.uniqueArray(texts, { minLength: 1, maxLength: 30 })).map(([one, values]) => position(one, values)),
-    ),
-    boolean: fc.oneof(
-      options,
-      leaf('boolean', booleans, 'b'),
-      ...(['eq', 'ne', 'lt', 'le', 'gt', 'ge'] as const).flatMap((fn) => [
-        of(fn, n, fc.oneof(n, i)),
-        of(fn, i, i),
-        of(fn, s, s),
-        of(fn, t, fc.oneof(t, d)),
-      ]),
-      some('and', b),
-      some('or', b),
-      of('not', b),
-      ...(['is_null', 'is_missing'] as const).map((fn) => of(fn, fc.oneof(n, i, b, s, t, d))),
-      of('is_nan', n),
-      choice(b),
-      fc.oneof(n, i, s).map((one) => cast(one, 'boolean', true)),
-      fc.tuple(s, patterns).map(([one, pattern]) => call('matches', one, text(pattern))),
-      ...[
-        among(
-          n,
-          'number',
-          numbers.filter((one) => !Number.isNaN(one)),
-        ),
-        among(i, 'integer', integers),
-        among(s, 'text', texts),
-        among(t, 'timestamp', times),
-      ],
-    ),
-    text: fc.oneof(
-      options,
-      leaf('text', texts, 's', 'u'),
-      some('concat', s),
-      ...(['lower', 'trim', 'md5'] as const).map((fn) => of(fn, s)),
-      fc
-        .tuple(s, fc.integer({ min: 1, max: 5 }), fc.integer({ min: 0, max: 4 }))
-        .map(([one, from, length]) => call('substr', one, int(from), int(length))),
-      some('coalesce', s),
-      of('nullif', s, s),
-      choice(s),
-      fc.oneof(usual, i, b, t, d).map((one) => cast(one, 'text')),
-      fc
-        .constantFrom(0, -0, 1e16, 1e20, -1.5e-7, 1e-5, 2.5e100, Infinity, -Infinity, NaN)
-        .map((one) => cast(num(one), 'text')),
-    ),
-    timestamp: fc.oneof(
-      options,
-      leaf('timestamp', times, 't'),
-      dated.map((one) => cast(one, 'timestamp', true)),
-      d.map((one) => cast(one, 'timestamp')),
-      choice(t),
-      some('coalesce', fc.oneof(t, d), 2).map((one) => cast(one, 'timestamp')),
-    ),
-    date: fc.oneof(
-      options,
-      leaf('date', days, 'd'),
-      dated.map((one) => cast(one, 'date', true)),
-      t.map((one) => cast(one, 'date')),
-      choice(d),
-      of('nullif', d, d),
-    ),
-  }
-})
 
 function among(value: Arbitrary<Expr>, type: ColumnType, values: Arbitrary<LiteralValue>): Arbitrary<Expr> {
   return fc
@@ -323,6 +340,7 @@ function among(value: Arbitrary<Expr>, type: ColumnType, values: Arbitrary<Liter
     .map(([one, list]) => ({ op: 'in', value: one, values: list, type }))
 }
 
+const { number, integer, boolean, text: texty, timestamp, date } = expressionsOver(ROWS_SCHEMA)
 /** `exp` and `ln` differ in the last bit between engines, and narrow types are for features: nothing is made of them. */
 export const scalar: Arbitrary<Expr> = fc.oneof(
   {

@@ -10,32 +10,50 @@ import type { PublishedManifest } from '../../src/stages/published-table.js'
 
 /** Of two numbers, relative to the larger. */
 export const TOLERANCE = 1e-9
-/** Differences of values that are 0 but for rounding. */
-const NEARLY_NOTHING = 1e-12
+/** Numbers nearer to 0 are held against this: what a 0 is after rounding differs from a 0 by any share of itself. */
+export const LEAST = 1e-3
 
-function isNear(a: number, b: number, tolerance = TOLERANCE): boolean {
-  if (Object.is(a, b) || a === b) return true
-  return Math.abs(a - b) <= tolerance * Math.max(Math.abs(a), Math.abs(b)) + NEARLY_NOTHING
+/** How far apart two numbers are, relative to the larger; NaN where only one is finite. */
+export function distance(a: number, b: number): number {
+  if (Object.is(a, b) || a === b) return 0
+  return Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b), LEAST)
 }
 
 const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** A value of two documents, by its place; `undefined` where one has none there. */
+export interface Leaf {
+  readonly path: string
+  readonly a: unknown
+  readonly b: unknown
+}
+
 /**
- * A line for each place where two documents differ. How a table is cut into files, and their bytes, may differ between
- * engines.
+ * All values of two documents side by side; of lists that are not as long, their lengths alone. How a table is cut into
+ * files, and their bytes, may differ between engines and are left out.
  */
-export function differences(a: unknown, b: unknown, tolerance = TOLERANCE, path = ''): readonly string[] {
-  if (typeof a === 'number' && typeof b === 'number') return isNear(a, b, tolerance) ? [] : [`${path}: ${a} and ${b}`]
+export function* leaves(a: unknown, b: unknown, path = ''): Generator<Leaf> {
   if (Array.isArray(a) && Array.isArray(b)) {
-    if (a.length !== b.length) return [`${path}: ${a.length} and ${b.length} items`]
-    return a.flatMap((item: unknown, i) => differences(item, b[i], tolerance, `${path}[${i}]`))
-  }
-  if (!isMap(a) || !isMap(b)) return a === b ? [] : [`${path}: ${JSON.stringify(a)} and ${JSON.stringify(b)}`]
-  const isTable = Array.isArray(a['files']) && Array.isArray(a['schema'])
-  return [...new Set([...Object.keys(a), ...Object.keys(b)])]
-    .filter((key) => !(isTable && key === 'files'))
-    .flatMap((key) => differences(a[key], b[key], tolerance, `${path}.${key}`))
+    if (a.length !== b.length) yield { path: `${path}.length`, a: a.length, b: b.length }
+    else for (const [i, item] of a.entries()) yield* leaves(item, b[i], `${path}[${i}]`)
+  } else if (isMap(a) && isMap(b)) {
+    const isTable = Array.isArray(a['files']) && Array.isArray(a['schema'])
+    for (const key of new Set([...Object.keys(a), ...Object.keys(b)]))
+      if (!(isTable && key === 'files')) yield* leaves(a[key], b[key], `${path}.${key}`)
+  } else yield { path, a, b }
+}
+
+/** Are both numbers to a tolerance, or the same? */
+export function isSame({ a, b }: Leaf, tolerance: number): boolean {
+  return typeof a === 'number' && typeof b === 'number' ? distance(a, b) <= tolerance : a === b
+}
+
+export const inWords = ({ path, a, b }: Leaf): string => `${path}: ${JSON.stringify(a)} and ${JSON.stringify(b)}`
+
+/** A line for each place where two documents differ. */
+export function differences(a: unknown, b: unknown, tolerance = TOLERANCE): readonly string[] {
+  return [...leaves(a, b)].filter((leaf) => !isSame(leaf, tolerance)).map(inWords)
 }
 
 /** What a run's stages left in a home. */
@@ -59,9 +77,12 @@ export class Left implements AsyncDisposable {
     return JSON.parse(new TextDecoder().decode(await this.store.get(this.ref(stage, output)))) as T
   }
 
+  paths(table: TableDocument): Promise<readonly string[]> {
+    return Promise.all(table.files.map(({ ref }) => this.store.path(ref)))
+  }
+
   async rows(table: TableDocument): Promise<readonly (readonly DuckDBValue[])[]> {
-    const paths = await Promise.all(table.files.map(({ ref }) => this.store.path(ref)))
-    return read(paths, `SELECT * FROM read_parquet($paths) ORDER BY "__row"`)
+    return read(await this.paths(table), `SELECT * FROM read_parquet($paths) ORDER BY "__row"`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -69,14 +90,22 @@ export class Left implements AsyncDisposable {
   }
 }
 
-/** A published table's rows in the order of its files, by the folder of their partition. */
-export async function published(output: string): Promise<ReadonlyMap<string, readonly (readonly DuckDBValue[])[]>> {
+/** A published table's files in their order, by the folder of their partition. */
+export async function publishedFiles(
+  output: string,
+): Promise<{ readonly manifest: PublishedManifest; readonly parts: ReadonlyMap<string, readonly string[]> }> {
   const manifest = JSON.parse(await readFile(join(output, 'manifest.json'), 'utf8')) as PublishedManifest
   const parts = new Map<string, string[]>()
   for (const { path } of manifest.files) {
     const inside = path.split('/').slice(1, -1).join('/')
     parts.set(inside, [...(parts.get(inside) ?? []), join(output, path)])
   }
+  return { manifest, parts }
+}
+
+/** A published table's rows in the order of its files, by the folder of their partition. */
+export async function published(output: string): Promise<ReadonlyMap<string, readonly (readonly DuckDBValue[])[]>> {
+  const { manifest, parts } = await publishedFiles(output)
   const columns = manifest.schema.map(({ name }) => name).filter((name) => !manifest.partitionBy.includes(name))
   const select = `SELECT ${columns.map((name) => `"${name}"`).join(', ')} FROM read_parquet($paths)`
   const found = new Map<string, readonly (readonly DuckDBValue[])[]>()
@@ -94,8 +123,9 @@ export function cells(
   for (const [i, row] of a.entries())
     for (const [j, x] of row.entries()) {
       const y = b[i]?.[j]
-      const isSame = typeof x === 'number' && typeof y === 'number' ? isNear(x, y) : String(x) === String(y)
-      if (!isSame && found.length < 5) found.push(`row ${i}, column ${j}: ${String(x)} and ${String(y)}`)
+      const isEqual =
+        typeof x === 'number' && typeof y === 'number' ? distance(x, y) <= TOLERANCE : String(x) === String(y)
+      if (!isEqual && found.length < 5) found.push(`row ${i}, column ${j}: ${String(x)} and ${String(y)}`)
     }
   return found
 }

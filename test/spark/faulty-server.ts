@@ -29,12 +29,10 @@ export interface Fault {
   readonly change?: (message: Uint8Array) => Uint8Array
 }
 
-/** Messages of an answer, or how the call fails. */
-export type Script = (
-  method: Method,
-  request: Uint8Array,
-  call: number,
-) => readonly Uint8Array[] | NonNullable<Fault['error']>
+/** Messages of an answer, or how the call fails; a promise of it may take its time, or for ever. */
+export type Script = (method: Method, request: Uint8Array, call: number) => Answer | Promise<Answer>
+
+type Answer = readonly Uint8Array[] | NonNullable<Fault['error']>
 
 type Call = grpc.ServerWritableStream<Buffer, Buffer>
 
@@ -99,9 +97,13 @@ export class FaultyServer implements AsyncDisposable {
     const fault = this.#next(method)
     if (fault?.forward === false) return finish(call, fault)
     if (this.#script === undefined) return this.#pass(method, call, fault)
-    const answer = this.#script(method, call.request, this.count(method))
-    if (!(answer instanceof Array)) return finish(call, { error: answer })
-    for (const message of answer) call.write(Buffer.from(message))
+    void this.#say(call, this.#script(method, call.request, this.count(method)))
+  }
+
+  async #say(call: Call, answer: Answer | Promise<Answer>): Promise<void> {
+    const said = await answer
+    if (!(said instanceof Array)) return finish(call, { error: said })
+    for (const message of said) call.write(Buffer.from(message))
     finish(call, {})
   }
 

@@ -7,9 +7,7 @@ import { aggregated, sort, type Relation } from '../relation.js'
 import { compile } from '../sql/compile.js'
 import { duckdb } from '../sql/duckdb.js'
 import type { Wanted } from '../statistics.js'
-import { groupOf, plainScan, rowGroups, withPosition } from './row-groups.js'
-
-const POSITION = '#position'
+import { groupOf, plainScan, positionName, rowGroups, withPosition } from './row-groups.js'
 
 /** For each file of the relation the partials of its row groups, in order; those without rows are left out. */
 export const partialsOf = (
@@ -35,9 +33,10 @@ async function partialsBy(
   const figures = wanted.map((want) => figuresOf(want, isSure))
   const groups = await rowGroups(connection, scan.source, scan.rowsBefore)
   const columns = figures.flatMap((exprs, i) => exprs.map((expr, j): Named => ({ name: `${i}.${j}`, expr })))
+  const position = positionName(relation)
   const partials = aggregated(
-    withPosition(relation, POSITION, groups.rowsBefore),
-    [{ name: 'group', expr: groupOf(col(POSITION), groups.ends) }],
+    withPosition(relation, position, groups.rowsBefore),
+    [{ name: 'group', expr: groupOf(col(position), groups.ends) }],
     [{ name: 'rows', expr: aggregate('count', []) }, ...columns],
   )
   const reader = await connection.runAndReadAll(compile(sort(partials, [{ expr: col('group') }]), duckdb))

@@ -197,14 +197,19 @@ function countedValues(rows: Relation, columns: readonly Wanted[], by: readonly 
     FROM (\n${compile(rows, duckdb)}\n) AS q GROUP BY GROUPING SETS (${sets.join(', ')})`
 }
 
+interface Counts extends Frequent {
+  readonly values: { value: string; count: number }[]
+  distinct: number
+}
+
 /** The values of columns that ask for them, a grouping set for each; the others' numbers of distinct values. */
 async function overAll(
   connection: DuckDBConnection,
   values: Relation,
   asking: readonly (readonly [number, Wanted])[],
 ): Promise<ReadonlyMap<number, Frequent>> {
-  const found = new Map<number, { values: { value: string; count: number }[]; distinct: number }>()
   const listed = asking.filter(([, { request }]) => request.values !== undefined)
+  const found = new Map<number, Counts>(listed.map(([index]) => [index, { values: [], distinct: 0 }]))
   for (let start = 0; start < listed.length; start += TABLES) {
     const some = listed.slice(start, start + TABLES)
     const columns = some.map(([, want]) => want)
@@ -216,10 +221,9 @@ async function overAll(
     const sql = `WITH g AS MATERIALIZED (${countedValues(values, columns, [])})
 SELECT * FROM (${firsts.join(' UNION ALL ')}) AS listed ORDER BY c, n DESC, v ASC`
     for (const row of (await connection.runAndReadAll(sql)).getRows()) {
-      const index = some[Number(row[0])]?.[0] ?? 0
-      const facts = found.get(index) ?? { values: [], distinct: Number(row[3]) }
-      facts.values.push({ value: String(row[1]), count: Number(row[2]) })
-      found.set(index, facts)
+      const facts = found.get(some[Number(row[0])]?.[0] ?? 0)
+      facts?.values.push({ value: String(row[1]), count: Number(row[2]) })
+      if (facts !== undefined) facts.distinct = Number(row[3])
     }
   }
   const alone = asking.filter(([, { request }]) => request.values === undefined)

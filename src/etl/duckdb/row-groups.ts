@@ -5,8 +5,6 @@ import { call, col, int, when, type Expr } from '../expr.js'
 import { project, type Relation, type Source } from '../relation.js'
 import { pathLiteral } from '../sql/duckdb.js'
 
-const PLACE = '#place'
-
 export interface RowGroups {
   /** Position after the last row of each group, in the order of files and groups. */
   readonly ends: readonly number[]
@@ -53,6 +51,18 @@ export function plainScan(relation: Relation): (Relation & { kind: 'scan' }) | u
   return relation.kind === 'project' || relation.kind === 'filter' ? plainScan(relation.input) : undefined
 }
 
+/** A name for the position of rows that no column has which the relation gives or reads. */
+export function positionName(relation: Relation): string {
+  const taken = new Set<string>()
+  for (let one = relation; ; one = one.input) {
+    for (const { name } of one.schema) taken.add(name.toLowerCase())
+    if (one.kind !== 'project' && one.kind !== 'filter') break
+  }
+  let name = '#position'
+  while (taken.has(name)) name += '_'
+  return name
+}
+
 /** The relation with one more column: the position of its row in the source. Only for what `plainScan` accepts. */
 export function withPosition(relation: Relation, name: string, rowsBefore: readonly number[]): Relation {
   switch (relation.kind) {
@@ -82,10 +92,11 @@ export function withPosition(relation: Relation, name: string, rowsBefore: reado
  */
 export function withFile(relation: Relation, name: string): Relation {
   const { rowsBefore = [] } = plainScan(relation) ?? {}
-  const placed = withPosition(relation, PLACE, rowsBefore)
+  const place = positionName(relation)
+  const placed = withPosition(relation, place, rowsBefore)
   return project(placed, [
     ...relation.schema.map((field) => ({ name: field.name, expr: col(field.name) })),
-    { name, expr: groupOf(col(PLACE), rowsBefore.slice(1), 0, rowsBefore.length - 1) },
+    { name, expr: groupOf(col(place), rowsBefore.slice(1), 0, rowsBefore.length - 1) },
   ])
 }
 

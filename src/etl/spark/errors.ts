@@ -24,21 +24,25 @@ const CLASSES: readonly (readonly [RegExp, ErrorCode, string, string | undefined
   ],
 ]
 
-/** By what Java says where Spark has no class. */
-const WORDS: readonly (readonly [RegExp, ErrorCode, string])[] = [
+/** By what Java, or who runs Spark's executors, says where Spark has no class. */
+const WORDS: readonly (readonly [RegExp, ErrorCode, string, string])[] = [
   [
     /No space left on device|Disk quota exceeded/i,
     'MR_DISK_FULL',
+    'a disk of the cluster is full',
     'free some space on the cluster, then run the same command again',
   ],
   [
-    /OutOfMemoryError|exit (code|status)[: ]*(52|137)|Cannot grow BufferHolder|UNABLE_TO_ACQUIRE_MEMORY|GC overhead/i,
+    // 52 is Spark's own end for want of memory, 137 that of a container killed for it
+    /OutOfMemoryError|exit(ed with)? (code|status)( is)?[: ]*(52|137)\b|OOMKilled|exceeding (\w+ )?memory limits|Cannot grow BufferHolder|Cannot reserve additional contiguous bytes|UNABLE_TO_ACQUIRE_MEMORY|GC overhead/i,
     'MR_ENGINE_MEMORY',
+    'an executor has too little memory for what one task holds',
     'give the executors more memory (spark.executor.memory), or raise data.num_partitions',
   ],
   [
     /Permission denied|AccessControlException/i,
     'MR_FILE_ACCESS',
+    'the cluster may not read or write there',
     'the user that runs the cluster needs the rights of the folder',
   ],
 ]
@@ -46,22 +50,35 @@ const WORDS: readonly (readonly [RegExp, ErrorCode, string])[] = [
 /** How often what was lost with the server is done: a server that is started anew has forgotten what it did. */
 export const ATTEMPTS = 3
 
-export const isLost = (error: unknown): boolean => error instanceof MillraceError && error.code === 'MR_SPARK_LOST'
+/** A query that ended with its server, and may be asked of the one that took its place. */
+export const isLost = (error: unknown): boolean =>
+  error instanceof SparkError && error.code === 'MR_SPARK_LOST' && !error.away
 
 /** Turns whatever a query threw into a MillraceError; one that is not Spark's stays. `signal` tells an abort apart. */
 export function sparkEngineError(error: unknown, signal?: AbortSignal): unknown {
   if (signal?.aborted === true && !(error instanceof MillraceError && error.code === 'MR_CANCELLED'))
     return new MillraceError('MR_CANCELLED', 'the query was cancelled', { cause: error })
-  if (!(error instanceof SparkError) || error.code !== 'MR_SPARK_QUERY') return error
+  if (!(error instanceof SparkError)) return error
+  if (error.code === 'MR_SPARK_LOST' || error.code === 'MR_SPARK_STALLED') return again(error)
+  if (error.code !== 'MR_SPARK_QUERY') return error
   const { errorClass = '', message } = error
   // first: a full disk fails what was going on, whose class is another
-  const word = WORDS.find(([pattern]) => pattern.test(message))
-  if (word !== undefined) return new MillraceError(word[1], shorten(message), { cause: error, hint: word[2] })
-  const known = CLASSES.find(([pattern]) => pattern.test(errorClass))
+  const known =
+    WORDS.find(([pattern]) => pattern.test(message)) ?? CLASSES.find(([pattern]) => pattern.test(errorClass))
   if (known === undefined) return error
   const [, code, words, hint] = known
   return new MillraceError(code, `${words}: ${shorten(message)}`, {
     cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
+/** What the engine writes goes into new folders, and is removed where it was not finished: it may be done again. */
+function again(error: SparkError): SparkError {
+  if (error.retryable) return error
+  const hint = error.code === 'MR_SPARK_LOST' ? 'run it again once the server is there' : error.hint
+  return new SparkError(error.code, error.message, {
+    ...{ cause: error, retryable: true, away: error.away, errorClass: error.errorClass, sqlState: error.sqlState },
     ...(hint === undefined ? {} : { hint }),
   })
 }

@@ -1,6 +1,7 @@
 /** What the names in a plan's SQL stand for: Parquet files with their columns' types and the positions of their rows. */
 import { resolve } from 'node:path'
 import { MillraceError } from '../../core/errors.js'
+import type { Field } from '../../core/schema.js'
 import { lacksRows, type Relation } from '../relation.js'
 import { compile } from '../sql/compile.js'
 import { identifier, textLiteral } from '../sql/spark.js'
@@ -71,7 +72,7 @@ function readOf(cluster: Cluster, { source, schema, rowNumber, rowsBefore }: Sca
     schema: ddl.length === 0 ? '`#none` BIGINT' : ddl.join(', '),
     ...(rowNumber === undefined && !lacksRows(source)
       ? {}
-      : { select: [...columns, `${position(source.paths, rowsBefore ?? [0])} AS ${POSITION}`] }),
+      : { select: [...columns, `${position(source.paths, rowsBefore ?? [0], metadataOf(fields))} AS ${POSITION}`] }),
   }
 }
 
@@ -81,17 +82,24 @@ export const pattern = (path: string): string => locatedAt(resolve(path).replace
 /** Whatever the cluster's default file system is. */
 export const locatedAt = (path: string): string => `file:${resolve(path)}`
 
-function position(paths: readonly string[], rowsBefore: readonly number[]): string {
-  const own = '_metadata.row_index'
+/** What Spark calls that which it knows of a row's file: where a column has its name, with one more underscore. */
+function metadataOf(fields: readonly Field[]): string {
+  const names = new Set(fields.map(({ name }) => name.toLowerCase()))
+  let name = '_metadata'
+  while (names.has(name)) name = `_${name}`
+  return name
+}
+
+function position(paths: readonly string[], rowsBefore: readonly number[], metadata: string): string {
+  const own = `${metadata}.row_index`
   if (paths.length === 1) return `${own} + ${rowsBefore[0] ?? 0}L`
   const files = paths.map((path, i) => ({ path: locationOf(path), before: rowsBefore[i] ?? 0 }))
   files.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)))
-  return `${own} + ${before(files, 0, files.length - 1)}`
+  return `${own} + ${before(files, 0, files.length - 1, `${metadata}.file_path`)}`
 }
 
 /** Nested halves, so that a thousand files cost ten comparisons; a path that is none of them is an error, not a wrong row. */
-function before(files: readonly { path: string; before: number }[], from: number, to: number): string {
-  const file = '_metadata.file_path'
+function before(files: readonly { path: string; before: number }[], from: number, to: number, file: string): string {
   if (from >= to) {
     const one = files[from]
     const path = textLiteral(one?.path ?? '')
@@ -99,7 +107,7 @@ function before(files: readonly { path: string; before: number }[], from: number
   }
   const middle = (from + to) >> 1
   const first = textLiteral(files[middle + 1]?.path ?? '')
-  return `CASE WHEN ${file} < ${first} THEN ${before(files, from, middle)} ELSE ${before(files, middle + 1, to)} END`
+  return `CASE WHEN ${file} < ${first} THEN ${before(files, from, middle, file)} ELSE ${before(files, middle + 1, to, file)} END`
 }
 
 /**

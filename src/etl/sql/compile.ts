@@ -8,7 +8,7 @@ import type { CompiledQuery, Dialect } from '../engine.js'
 import { text, type Expr, type Frame, type Named, type OrderKey } from '../expr.js'
 import { lower } from '../lower.js'
 import type { Relation } from '../relation.js'
-import { typeOf } from '../types.js'
+import { columnsOf, typeOf } from '../types.js'
 import { fill, type LoweredFunction, type SqlDialect } from './dialect.js'
 
 /** The engine-facing face of a dialect's tables. */
@@ -38,10 +38,9 @@ export function compile(relation: Relation, tables: SqlDialect): string {
       const keys = relation.groupBy.map((_, i) => i + 1).join(', ')
       return `SELECT\n${columns}\n${from(relation.input)}${keys === '' ? '' : `\nGROUP BY ${keys}`}`
     }
-    case 'window': {
-      const kept = relation.input.schema.map(({ name }) => ({ name, expr: { op: 'column', name } as const }))
-      return `SELECT\n${list([...kept, ...relation.columns], relation.input.schema, tables)}\n${from(relation.input)}`
-    }
+    case 'window':
+      // not one by one: Spark 4.3 loses a column that stands beside a window of it over a union that begins with a literal
+      return `SELECT *${relation.columns.map((one) => `,\n${list([one], relation.input.schema, tables)}`).join('')}\n${from(relation.input)}`
     case 'union':
       return relation.inputs.map((input) => `SELECT *\n${from(input)}`).join('\nUNION ALL\n')
     case 'join': {
@@ -57,8 +56,12 @@ export function compile(relation: Relation, tables: SqlDialect): string {
       const joined = `(\n${indent(compile(right, tables))}\n) AS r`
       return `SELECT\n${columns}\n${from(left, 'l')}\n${how.toUpperCase()} JOIN ${joined}\nON ${on.join(' AND ')}`
     }
-    case 'sort':
-      return `SELECT *\n${from(relation.input)}\n${ordering(relation.by, relation.input.schema, tables)}`
+    case 'sort': {
+      // what reads no column orders nothing, and DuckDB refuses it where it is a literal
+      const by = relation.by.filter(({ expr }) => columnsOf(expr).size > 0)
+      const rows = `SELECT *\n${from(relation.input)}`
+      return by.length === 0 ? rows : `${rows}\n${ordering(by, relation.input.schema, tables)}`
+    }
     case 'limit': {
       const { input, count, offset } = relation
       const rows = `LIMIT ${count}${offset === undefined ? '' : ` OFFSET ${offset}`}`

@@ -18,6 +18,7 @@ import {
   ExecutePlanResponseSchema,
 } from './connect_pb.js'
 import { SparkSession, type SessionOptions } from './session.js'
+import { PATIENT } from './retry.js'
 import { ErrorInfoSchema, RetryInfoSchema, StatusSchema } from './status_pb.js'
 
 const say = <T extends DescMessage>(schema: T, value: MessageInitShape<T>): Uint8Array =>
@@ -183,6 +184,48 @@ describe('an operation', () => {
   })
 })
 
+describe('a server that takes calls and answers none', () => {
+  const never = new Promise<never>(() => undefined)
+  const impatient = { ...PATIENT, maxRetries: 3, patience: 300 }
+
+  it.each([
+    ['a query', (session: SparkSession) => session.run(session.sql('SELECT 1'))],
+    ['configuration', (session: SparkSession) => session.config({ a: '1' })],
+    ['a schema', (session: SparkSession) => session.schema(session.sql('SELECT 1'))],
+  ])('is told by a question that it would answer at once: %s', async (_, ask) => {
+    const script: Script = (method, __, call) => (method === 'AnalyzePlan' && call === 1 ? [version()] : never)
+    const reasons: string[] = []
+    const onRetry = ({ reason }: { readonly reason: string }) => reasons.push(reason)
+    const began = performance.now()
+    await using server = await FaultyServer.start(script)
+    const session = await SparkSession.connect(server.address, { policy: impatient, silence: 60, onRetry })
+    const error = await outcome(ask(session))
+    expect(error).toMatchObject({ code: 'MR_SPARK_LOST', away: true })
+    expect(String(error)).toContain('it takes calls and has answered none for')
+    expect(reasons.length).toBeGreaterThan(0)
+    expect(performance.now() - began).toBeLessThan(5000)
+  })
+
+  it('is another than one that works long on something', async () => {
+    const later = async (answer: readonly Uint8Array[]) => {
+      await systemClock.sleep(500)
+      return answer
+    }
+    const script: Script = (method) => {
+      if (method === 'AnalyzePlan') return [version()]
+      return later([method === 'Config' ? say(ConfigResponseSchema, { serverSideSessionId: 'server' }) : complete()])
+    }
+    const use = async (session: SparkSession, server: FaultyServer) => {
+      await session.config({ a: '1' })
+      await session.run(session.sql('SELECT 1'))
+      expect([server.count('Config'), server.count('ExecutePlan'), server.count('ReattachExecute')]).toEqual([1, 1, 0])
+      // it was asked
+      expect(server.count('AnalyzePlan')).toBeGreaterThan(3)
+    }
+    await withSession(script, use, { silence: 100 })
+  })
+})
+
 describe('connecting', () => {
   const listening = async (server: Server): Promise<number> => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -210,6 +253,18 @@ describe('connecting', () => {
       code: 'MR_SPARK_UNREACHABLE',
     })
     expect(performance.now() - began).toBeLessThan(10_000)
+    server.close()
+  })
+
+  it.concurrent('is given up at once when it is interrupted', async () => {
+    const server = createServer((socket) => socket.on('error', () => undefined))
+    const port = await listening(server)
+    const controller = new AbortController()
+    const connecting = outcome(SparkSession.connect(`sc://127.0.0.1:${port}`, { signal: controller.signal }))
+    setTimeout(() => controller.abort(), 100)
+    const began = performance.now()
+    expect(await connecting).toMatchObject({ code: 'MR_CANCELLED' })
+    expect(performance.now() - began).toBeLessThan(1000)
     server.close()
   })
 

@@ -8,6 +8,7 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from '@bufbuild/protobuf'
+import { status } from '@grpc/grpc-js'
 import { systemClock, type Clock } from '../../../core/clock.js'
 import { Rng } from '../../../core/rng.js'
 import type { SparkAddress } from './address.js'
@@ -24,6 +25,7 @@ import {
 import { cancelled, execute, NotExecuted, type Envelope, type Notice } from './execution.js'
 import { failureOf, isSessionGone, SparkError, sparkError, type Failure, type Telling } from './failure.js'
 import { BRIEF, PATIENT, retryDelay, type RetryPolicy } from './retry.js'
+import type { Pulse } from './silence.js'
 import { Wire } from './wire.js'
 
 export interface ClientOptions {
@@ -33,6 +35,8 @@ export interface ClientOptions {
   readonly random?: { uniform(): number }
   /** Told of every failure that is tried again: a client that waits for ten minutes must not be silent. */
   readonly onRetry?: (notice: Notice) => void
+  /** Milliseconds without an answer after which the server is asked whether it answers anything; default half a minute. */
+  readonly silence?: number
 }
 
 /** A session as both sides name it. */
@@ -59,6 +63,7 @@ const FIRST_TIMEOUT = 60_000
 const REACH_TIMEOUT = 5000
 /** For what is only tried. */
 const SHORT_TIMEOUT = 5000
+const SILENCE = 30_000
 
 const { analyzePlan, config, interrupt, fetchErrorDetails, releaseSession } = SparkConnectService.method
 
@@ -69,6 +74,7 @@ export class ConnectClient {
   readonly #clock: Clock
   readonly #random: { uniform(): number }
   readonly #onRetry: ((notice: Notice) => void) | undefined
+  readonly #silence: number
   readonly #userId: string
   /** What was set; a new session gets it again. */
   readonly #settings = new Map<string, string>()
@@ -82,6 +88,7 @@ export class ConnectClient {
     this.#clock = options.clock ?? systemClock
     this.#random = options.random ?? new Rng(randomInt(2 ** 32))
     this.#onRetry = options.onRetry
+    this.#silence = options.silence ?? SILENCE
     this.#userId = address.userId ?? login()
     this.#identity = { sessionId: address.sessionId ?? randomUUID(), serverId: '' }
   }
@@ -92,7 +99,8 @@ export class ConnectClient {
    */
   async connect(signal?: AbortSignal): Promise<string> {
     if (signal?.aborted) throw cancelled(signal)
-    const ready = await this.#wire.ready(REACH_TIMEOUT)
+    const ready = await this.#wire.ready(REACH_TIMEOUT, signal)
+    if (signal?.aborted) throw cancelled(signal)
     const timeout = ready ? FIRST_TIMEOUT : REACH_TIMEOUT / 5 // only to hear why not
     const policy = ready ? BRIEF : { ...BRIEF, maxRetries: 0 }
     // Who names a session wants that one.
@@ -157,6 +165,7 @@ export class ConnectClient {
           {
             ...{ wire: this.#wire, clock: this.#clock, random: this.#random, policy: this.#policy },
             envelope: this.#envelope(identity),
+            pulse: this.#pulse(identity),
             observe: (id) => this.#observe(identity, id, writes),
             explain: (failure) => this.#explain(failure, identity, { wrote: writes }),
             onRetry: this.#onRetry,
@@ -192,6 +201,19 @@ export class ConnectClient {
     } as Envelope
   }
 
+  /** Spark's version, which costs it nothing; every answer will do, also a refusal. */
+  #pulse(identity: Identity): Pulse {
+    const ask = (): Promise<boolean> => {
+      const analyze = { case: 'sparkVersion', value: {} } as const
+      const message = create(analyzePlan.input, { ...this.#envelope(identity), analyze })
+      return this.#wire.unary(analyzePlan, message, { timeout: this.#silence }).then(
+        () => true,
+        (error: unknown) => !(error instanceof Error && 'code' in error && error.code === status.DEADLINE_EXCEEDED),
+      )
+    }
+    return { after: this.#silence, ask }
+  }
+
   #observe(identity: Identity, serverId: string, wrote = false): void {
     if (serverId === '') return
     if (identity.serverId === '') identity.serverId = serverId
@@ -209,12 +231,14 @@ export class ConnectClient {
     rules: CallRules,
   ): Promise<MessageShape<O>> {
     const { policy = this.#policy, timeout = CALL_TIMEOUT, signal, renew = true, first = false } = rules
+    let failing: number | undefined
     for (let attempt = 0, renewed = !renew; ;) {
       const identity = rules.identity ?? this.#identity
       let failure: Failure
       try {
         const message = create(method.input, fields(this.#envelope(identity)))
-        const answer = await this.#wire.unary(method, message, { timeout, signal })
+        const pulse = first ? undefined : this.#pulse(identity)
+        const answer = await this.#wire.unary(method, message, { timeout, signal, pulse })
         if ('serverSideSessionId' in answer) this.#observe(identity, String(answer.serverSideSessionId))
         return answer
       } catch (error) {
@@ -226,7 +250,8 @@ export class ConnectClient {
         await this.#renew(identity, signal)
         continue
       }
-      const delay = retryDelay(policy, attempt, failure, this.#random)
+      const now = this.#clock.monotonic()
+      const delay = retryDelay(policy, attempt, failure, this.#random, now - (failing ??= now))
       if (delay === undefined) throw await this.#explain(failure, identity, { first })
       attempt++
       this.#onRetry?.({ attempt, delay, reason: failure.message })

@@ -23,6 +23,7 @@ import {
 } from './connect_pb.js'
 import { failureOf, isClass, isSessionGone, type Failure } from './failure.js'
 import { retryDelay, type RetryPolicy } from './retry.js'
+import type { Pulse } from './silence.js'
 import type { Wire } from './wire.js'
 
 /** Fields of every request. */
@@ -48,6 +49,7 @@ export interface Surroundings {
   readonly random: { uniform(): number }
   readonly policy: RetryPolicy
   readonly envelope: Envelope
+  readonly pulse: Pulse
   /** Called with the session id of every response; throws where another server answers. */
   readonly observe: (serverSessionId: string) => void
   readonly explain: (failure: Failure) => Promise<MillraceError>
@@ -88,7 +90,7 @@ export async function* execute(
         timeout: SHORT_CALL,
       })
       .catch(() => undefined) // the server forgets by itself, later
-  let stopped: Promise<unknown> | undefined
+  let stopped: Promise<boolean> | undefined
   const stop = () =>
     (stopped ??= wire
       .unary(
@@ -100,7 +102,10 @@ export async function* execute(
         }),
         { timeout: SHORT_CALL },
       )
-      .catch(() => undefined))
+      .then(
+        () => true,
+        () => false,
+      ))
   const onAbort = () => void stop()
   signal?.addEventListener('abort', onAbort, { once: true })
   let ended = false
@@ -113,9 +118,10 @@ export async function* execute(
     throw error
   } finally {
     signal?.removeEventListener('abort', onAbort)
-    if (!ended) await stop()
+    // a server that does not hear of the one is not waited for with the other
+    const isHeard = !ended && (await stop())
     const released = release({ case: 'releaseAll', value: {} })
-    if (!ended) await released
+    if (isHeard) await released
   }
 }
 
@@ -126,13 +132,14 @@ async function* responses(
   release: (until: Release) => Promise<unknown>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<ExecutePlanResponse, void, undefined> {
-  const { wire, envelope, policy, clock, random } = around
+  const { wire, envelope, pulse, policy, clock, random } = around
   let lastResponseId: string | undefined
   let asked = false // a request may have reached a server
   let known = false // the server may know the operation: ask for it instead of executing
   let unreleased = 0
+  let failing: number | undefined // since when
   for (let attempt = 0; ;) {
-    const options = { timeout: STREAM_TIMEOUT, signal }
+    const options = { timeout: STREAM_TIMEOUT, signal, pulse }
     const stream = known
       ? wire.stream(
           reattachExecute,
@@ -155,6 +162,7 @@ async function* responses(
       for await (const response of stream) {
         around.observe(response.serverSideSessionId)
         attempt = 0
+        failing = undefined
         lastResponseId = response.responseId
         if (response.responseType.case === 'resultComplete') return
         yield response
@@ -193,7 +201,8 @@ async function* responses(
     } else {
       known = asked
     }
-    const delay = retryDelay(policy, attempt, failure, random)
+    const now = clock.monotonic()
+    const delay = retryDelay(policy, attempt, failure, random, now - (failing ??= now))
     if (delay === undefined) throw await around.explain(failure)
     attempt++
     around.onRetry?.({ attempt, delay, reason: failure.message })

@@ -25,6 +25,8 @@ export interface Failure {
 export class SparkError extends MillraceError {
   readonly errorClass?: string
   readonly sqlState?: string
+  /** The server was waited for and did not come back: asking it at once again is of no use. */
+  readonly away: boolean
   /** By name, what the message was made from. */
   readonly parameters: Readonly<Record<string, string>>
 
@@ -35,12 +37,14 @@ export class SparkError extends MillraceError {
       readonly errorClass?: string | undefined
       readonly sqlState?: string | undefined
       readonly parameters?: Readonly<Record<string, string>>
+      readonly away?: boolean
     } = {},
   ) {
     super(code, message, options)
     if (options.errorClass !== undefined) this.errorClass = options.errorClass
     if (options.sqlState !== undefined) this.sqlState = options.sqlState
     this.parameters = options.parameters ?? {}
+    this.away = options.away ?? false
   }
 }
 
@@ -124,12 +128,16 @@ export function sparkError(failure: Failure, { shown, details, wrote = false, fi
       retryable: true,
     })
   if (away || isGone(failure))
-    return new SparkError('MR_SPARK_LOST', `the Spark server at ${shown} went away with what it was doing: ${said}`, {
-      ...{ retryable: !wrote, errorClass, sqlState },
-      hint: wrote
-        ? 'it may have been done or not: look at what it was to write before running it again'
-        : 'run it again once the server is there',
-    })
+    return new SparkError(
+      'MR_SPARK_LOST',
+      `the Spark ${isSessionGone(failure) ? 'session' : 'server'} at ${shown} went away with what it was doing: ${said}`,
+      {
+        ...{ retryable: !wrote, errorClass, sqlState, away },
+        hint: wrote
+          ? 'it may have been done or not: look at what it was to write before running it again'
+          : 'run it again once the server is there',
+      },
+    )
   if (code === status.RESOURCE_EXHAUSTED && /larger than max/.test(failure.message))
     return new SparkError('MR_SPARK_QUERY', `a message of ${shown} is too large: ${said}`, {
       hint: 'set spark.sql.execution.arrow.maxRecordsPerBatch lower',

@@ -40,3 +40,9 @@ it('waits as long as the server asks, ten minutes at most', () => {
   expect(retryDelay(PATIENT, 0, asked(0), half)).toBe(50)
   expect(retryDelay(PATIENT, 0, asked(1e9), half)).toBe(600_250)
 })
+
+it('tries nothing again once it has waited for ten minutes, but what the server itself puts off', () => {
+  expect(retryDelay(PATIENT, 3, away, half, 599_999)).toBe(3450)
+  expect(retryDelay(PATIENT, 3, away, half, 600_000)).toBeUndefined()
+  expect(retryDelay(PATIENT, 0, failed(status.RESOURCE_EXHAUSTED, '', { retryDelay: 100 }), half, 700_000)).toBe(100)
+})

@@ -11,11 +11,14 @@ export interface RetryPolicy {
   /** Up to this many random milliseconds are added to delays of at least `jitterFrom`. */
   readonly jitter: number
   readonly jitterFrom: number
+  /** Milliseconds after the first failure from which on nothing is tried again. */
+  readonly patience: number
 }
 
 /** Spark's constants (Python, Go and Swift clients of 4.x): a server may be away for ten minutes. */
 export const PATIENT: RetryPolicy = {
   ...{ maxRetries: 15, initialDelay: 50, factor: 4, maxDelay: 60_000, jitter: 500, jitterFrom: 2000 },
+  patience: 600_000,
 }
 
 /** For the first call, where a wrong address is likelier than a server that comes back: about four seconds. */
@@ -27,14 +30,17 @@ const LONGEST_ASKED = 600_000
 /**
  * Milliseconds before retry `attempt` (from 0) after a failure; undefined: it is final. A delay that the server asks for
  * (google.rpc.RetryInfo) makes any failure one to retry.
+ * @param waited milliseconds since the first failure after the last answer
  */
 export function retryDelay(
   policy: RetryPolicy,
   attempt: number,
   failure: Failure,
   random: { uniform(): number },
+  waited = 0,
 ): number | undefined {
   if (attempt >= policy.maxRetries || !canPass(failure)) return undefined
+  if (failure.retryDelay === undefined && waited >= policy.patience) return undefined
   const grown = Math.min(policy.initialDelay * policy.factor ** attempt, policy.maxDelay)
   const asked = Math.min(failure.retryDelay ?? 0, LONGEST_ASKED)
   const delay = Math.max(grown, asked)

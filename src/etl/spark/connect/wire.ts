@@ -9,6 +9,7 @@ import {
   type MessageShape,
 } from '@bufbuild/protobuf'
 import type { SparkAddress } from './address.js'
+import { Silence, type Pulse } from './silence.js'
 
 /** The server's own limit for one message, of which it uses about 70 %. */
 const LARGEST_MESSAGE = 128 * 2 ** 20
@@ -17,6 +18,8 @@ export interface CallOptions {
   /** Milliseconds from now. */
   readonly timeout: number
   readonly signal?: AbortSignal | undefined
+  /** Where it is left out, only the timeout ends a call that nobody answers. */
+  readonly pulse?: Pulse | undefined
 }
 
 export class Wire {
@@ -47,7 +50,7 @@ export class Wire {
   unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     message: MessageShape<I>,
-    { timeout, signal }: CallOptions,
+    { timeout, signal, pulse }: CallOptions,
   ): Promise<MessageShape<O>> {
     return new Promise((resolve, reject) => {
       const call = this.#client.makeUnaryRequest(
@@ -58,6 +61,7 @@ export class Wire {
         this.#metadata,
         { deadline: Date.now() + timeout },
         (error, response) => {
+          silence.rest()
           signal?.removeEventListener('abort', cancel)
           if (error !== null) reject(error)
           else if (response !== undefined) resolve(response)
@@ -65,6 +69,11 @@ export class Wire {
         },
       )
       const cancel = () => call.cancel()
+      const silence = new Silence(pulse, (error) => {
+        reject(error)
+        cancel()
+      })
+      silence.listen()
       if (signal?.aborted) call.cancel()
       else signal?.addEventListener('abort', cancel, { once: true })
     })
@@ -77,7 +86,7 @@ export class Wire {
   async *stream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodServerStreaming<I, O>,
     message: MessageShape<I>,
-    { timeout, signal }: CallOptions,
+    { timeout, signal, pulse }: CallOptions,
   ): AsyncGenerator<MessageShape<O>, void, undefined> {
     const call = this.#client.makeServerStreamRequest(
       path(method),
@@ -89,21 +98,34 @@ export class Wire {
     )
     call.on('error', () => undefined) // also after it was left
     const cancel = () => call.cancel()
+    const silence = new Silence(pulse, (error) => call.destroy(error))
     if (signal?.aborted) call.cancel()
     else signal?.addEventListener('abort', cancel, { once: true })
     try {
-      for await (const response of call as AsyncIterable<MessageShape<O>>) yield response
+      silence.listen()
+      for await (const response of call as AsyncIterable<MessageShape<O>>) {
+        silence.rest()
+        yield response
+        silence.listen()
+      }
     } finally {
+      silence.rest()
       signal?.removeEventListener('abort', cancel)
       call.cancel()
     }
   }
 
-  /** True as soon as a server speaks HTTP/2; false where none has within so many milliseconds. */
-  ready(timeout: number): Promise<boolean> {
-    return new Promise((resolve) =>
-      this.#client.waitForReady(Date.now() + timeout, (error) => resolve(error === undefined)),
-    )
+  /** True as soon as a server speaks HTTP/2; false where none has within so many milliseconds, or when the signal fires. */
+  ready(timeout: number, signal?: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      const end = (isReady: boolean): void => {
+        signal?.removeEventListener('abort', stop)
+        resolve(isReady)
+      }
+      const stop = (): void => end(false)
+      signal?.addEventListener('abort', stop, { once: true })
+      this.#client.waitForReady(Date.now() + timeout, (error) => end(error === undefined))
+    })
   }
 
   close(): void {

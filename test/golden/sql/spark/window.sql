@@ -1,7 +1,4 @@
-SELECT
-  `id` AS `id`,
-  `k` AS `k`,
-  `x` AS `x`,
+SELECT *,
   CAST(row_number() OVER (PARTITION BY `k` ORDER BY `id` DESC NULLS FIRST, `x` ASC NULLS LAST) AS BIGINT) AS `row_number`,
   count(*) OVER (PARTITION BY `k` ORDER BY `id` DESC NULLS FIRST, `x` ASC NULLS LAST) AS `count`,
   count(`x`) OVER (PARTITION BY `k` ORDER BY `id` DESC NULLS FIRST, `x` ASC NULLS LAST) AS `count-x`,
