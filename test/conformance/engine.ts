@@ -4,7 +4,7 @@
  * engine, folder and table; what has tables of its own is in the files beside it.
  */
 import { createHash } from 'node:crypto'
-import { copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -39,6 +39,7 @@ import {
   withColumns,
 } from '../../src/etl/relation.js'
 import { expandSource } from '../../src/etl/source.js'
+import { deletedConformance } from './engine-deleted.js'
 import { EXPRESSIONS } from './engine-expressions.js'
 import { foldersConformance } from './engine-folders.js'
 import { inferenceConformance } from './engine-inference.js'
@@ -321,39 +322,6 @@ export function engineConformance(name: string, open: () => Promise<Engine>): vo
           [...names.map(() => 5n), 9n],
         ])
       })
-      it('leaves out rows of files by their place, and numbers the others as before', async () => {
-        const { files } = await engine.write(orders, { folder: path('left-out'), format: 'parquet' })
-        // one file under three names; two rows of the first, and all of the last
-        const [first = '', second = '', last = ''] = ['', './', '././'].map((way) =>
-          [path('left-out'), `${way}${files[0]?.path}`].join('/'),
-        )
-        const bits = (byte: number) => ({ bits: Uint8Array.of(byte), digest: String(byte) })
-        const deleted = { [first]: bits(0b0101_0000), [last]: bits(0b1111_1000) }
-        const rowsOf = (paths: readonly string[], rowsBefore: readonly number[]) =>
-          scan({ format: 'parquet', paths, deleted }, orders.schema, { rowNumber: 'row', rowsBefore })
-        expect(await plain(select(rowsOf([first], [100]), ['row', 'id']))).toEqual([
-          [100n, 1n],
-          [102n, 3n],
-          [104n, 5n],
-        ])
-        const all = rowsOf([first, second, last], [0, 5, 10])
-        expect((await plain(select(all, ['row']))).flat()).toEqual([0n, 2n, 4n, 5n, 6n, 7n, 8n, 9n])
-        expect((await plain(limit(select(all, ['row']), 3, 2))).flat()).toEqual([4n, 5n, 6n])
-        const unnumbered = scan({ format: 'parquet', paths: [first, last, second], deleted }, orders.schema)
-        expect((await plain(select(unnumbered, ['id']))).flat()).toEqual([1n, 3n, 5n, 1n, 2n, 3n, 4n, 5n])
-        // a name that some engines pass over
-        const hidden = path('_left-out.parquet')
-        await copyFile(first, hidden)
-        const odd = { format: 'parquet' as const, paths: [hidden], deleted: { [hidden]: bits(0b1000_0000) } }
-        const rest = scan(odd, orders.schema, { rowNumber: 'row', rowsBefore: [7] })
-        expect((await plain(select(rest, ['row']))).flat()).toEqual([8n, 9n, 10n, 11n])
-        const facts = aggregated(all, [], named({ n: count, sum: aggregate('sum', [col('id')]) }))
-        expect(await plain(facts)).toEqual([[8n, 24n]])
-        const statistics = await engine.statistics(all, [
-          { name: 'id', expr: col('id'), mean: true, range: true, quantiles: [0.5], values: 9 },
-        ])
-        expect(statistics.get('id')).toMatchObject({ rows: 8, mean: 3, min: 1, max: 5, quantiles: [3] })
-      })
       it('replaces and adds columns', async () => {
         const changed = withColumns(orders, named({ x: call('mul', col('x'), num(2)), y: col('x') }))
         expect(changed.schema.map((field) => field.name)).toEqual(['id', 'k', 'x', 's', 't', 'y'])
@@ -513,6 +481,45 @@ export function engineConformance(name: string, open: () => Promise<Engine>): vo
         const wanted = await engine.rows(select(parted, ['id', 'part']))
         expect(byPart(found)).toEqual(byPart(wanted))
       })
+      it('writes few folders of many rows in the order of the relation, with the same bytes each time', async () => {
+        const many = await manyRows(bench, 'few-folders.csv', 100_000)
+        const source = await engine.write(many, { folder: path('few-source'), format: 'parquet' })
+        const paths = source.files.map((file) => path(join('few-source', file.path)))
+        const stored = scan({ format: 'parquet', paths }, many.schema)
+        const part = call('nullif', call('int_mod', col('id'), int(3)), int(2))
+        const parted = withColumns(stored, named({ part, half: call('lt', col('id'), int(50_000)) }))
+        const target = { format: 'parquet' as const, partitionBy: ['half', 'part'] }
+        const digests = new Set<string>()
+        for (const round of ['a', 'b']) {
+          const { files, rows } = await engine.write(parted, { folder: path(`few-${round}`), ...target })
+          expect(rows).toBe(100_000)
+          const combined = new Map<string, number>()
+          for (const { partition = [], rows: n } of files)
+            combined.set(partition.join(), (combined.get(partition.join()) ?? 0) + n)
+          expect([...combined]).toEqual([
+            ['false,0', 16_667],
+            ['false,1', 16_666],
+            ['false,', 16_667],
+            ['true,0', 16_667],
+            ['true,1', 16_667],
+            ['true,', 16_666],
+          ])
+          digests.add((await Promise.all(files.map((file) => digest(path(join(`few-${round}`, file.path)))))).join())
+        }
+        expect(digests.size).toBe(1)
+        const written = await expandSource(path('few-a'))
+        const back = scan(written, (await engine.inferSchema(written)).schema, { rowNumber: 'place' })
+        const previous: Expr = {
+          op: 'window',
+          fn: 'lag',
+          args: [col('id')],
+          partitionBy: [col('half'), col('part')],
+          orderBy: [{ expr: col('place') }],
+          params: [1],
+        }
+        const disordered = filter(windowed(back, named({ previous })), call('ge', col('previous'), col('id')))
+        expect(await plain(aggregated(disordered, [], named({ n: count })))).toEqual([[0n]])
+      })
       it('tells columns of numbers that may hold an infinity, in which files', async () => {
         const large = withColumns(orders, named({ large: call('mul', col('x'), num(1e308)) }))
         const target = { format: 'parquet' as const, partitionBy: ['k'], tellInfinite: true }
@@ -586,6 +593,7 @@ export function engineConformance(name: string, open: () => Promise<Engine>): vo
 
     inferenceConformance(bench)
     foldersConformance(bench)
+    deletedConformance(bench)
     statisticsConformance(bench)
 
     it('refuses to work when closed', async () => {

@@ -1,7 +1,7 @@
 /** Partials per row group, where one thread reads in order: the same sums have the same bits. */
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
 import { MillraceError } from '../../core/errors.js'
-import { figuresOf, isRanged, type Partial, TOO_LARGE } from '../counts.js'
+import { figuresOf, type Partial, readPartials } from '../counts.js'
 import { aggregate, col, type Named } from '../expr.js'
 import { aggregated, sort, type Relation } from '../relation.js'
 import { compile } from '../sql/compile.js'
@@ -9,33 +9,20 @@ import { duckdb } from '../sql/duckdb.js'
 import type { Wanted } from '../statistics.js'
 import { groupOf, plainScan, positionName, rowGroups, withPosition } from './row-groups.js'
 
-/**
- * For each file of the relation the partials of its row groups, in order; those without rows are left out. Comparing every
- * value costs as much as its variance: where ranges are asked for, it is done only if they or DuckDB say that it must be.
- */
-export async function partialsOf(
+/** For each file of the relation the partials of its row groups, in order; those without rows are left out. */
+export const partialsOf = (
   connection: DuckDBConnection,
   relation: Relation,
   wanted: readonly Wanted[],
-): Promise<readonly (readonly Partial[])[]> {
-  if (wanted.some(isRanged)) {
-    const trusted = await readPartials(connection, relation, wanted, false).catch((error: unknown) => {
-      if (/out of range/i.test(String(error))) return undefined
+): Promise<readonly (readonly Partial[])[]> =>
+  readPartials(wanted, (isSure) =>
+    partialsBy(connection, relation, wanted, isSure).catch((error: unknown) => {
+      if (!isSure && /out of range/i.test(String(error))) return undefined
       throw error
-    })
-    if (trusted?.flat().every((partial) => isInRange(partial, wanted)) === true) return trusted
-  }
-  return readPartials(connection, relation, wanted, true)
-}
-
-function isInRange([, ...columns]: Partial, wanted: readonly Wanted[]): boolean {
-  return wanted.every(
-    (want, i) =>
-      !isRanged(want) || (columns[i] ?? []).slice(-2).every((end) => end === null || Math.abs(end) < TOO_LARGE),
+    }),
   )
-}
 
-async function readPartials(
+async function partialsBy(
   connection: DuckDBConnection,
   relation: Relation,
   wanted: readonly Wanted[],

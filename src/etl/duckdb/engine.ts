@@ -54,7 +54,8 @@ function dataset(session: Session, relation: Relation, outer: AbortSignal | unde
   }
 }
 
-async function rowObjects(
+/** As `Engine.rows` gives them. */
+export async function rowObjects(
   connection: DuckDBConnection,
   relation: Relation,
 ): Promise<readonly Readonly<Record<string, unknown>>[]> {

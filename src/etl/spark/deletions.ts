@@ -1,9 +1,13 @@
-/** Rows that a scan leaves out, as a file of their positions that the cluster reads: the bits are in this process alone. */
+/**
+ * Rows that a scan leaves out, as a file of bits that the cluster reads, as those of the plan are in this process alone:
+ * a row for each chunk of positions that lacks some, with its words. All tasks get it whole, which positions one by one
+ * would be too many for.
+ */
 import { join } from 'node:path'
 import { sha256Json } from '../../core/json.js'
 import type { Source } from '../relation.js'
 import { textLiteral } from '../sql/duckdb.js'
-import { POSITION } from '../sql/spark-scan.js'
+import { CHUNK, DELETED, WORD } from '../sql/spark-scan.js'
 import type { Cluster } from './cluster.js'
 
 /**
@@ -32,10 +36,15 @@ export async function storeDeletions(
   if (stored === undefined) {
     const positions = lacking.map(({ bits, before: first }) => {
       const constant = `CAST(from_base64(${textLiteral(Buffer.from(bits).toString('base64'))}) AS BIT)`
-      return `SELECT i + ${first} AS ${POSITION} FROM range(${bits.length * 8}) AS r(i)
+      return `SELECT i + ${first} AS p FROM range(${bits.length * 8}) AS r(i)
 WHERE get_bit(${constant}, CAST(i AS INTEGER)) = 1`
     })
-    const sql = `COPY (${positions.join('\nUNION ALL\n')}) TO ${textLiteral(deletionsAt(cluster, all))} (FORMAT parquet)`
+    const words = CHUNK / WORD
+    const sql = `COPY (
+  WITH lacking AS (SELECT p // ${WORD} AS w, bit_or(1::BIGINT << (p % ${WORD})) AS bits FROM (${positions.join('\nUNION ALL\n')}) GROUP BY 1),
+  dense AS (SELECT chunk, chunk * ${words} + i AS w FROM (SELECT DISTINCT w // ${words} AS chunk FROM lacking), range(${words}) AS r(i))
+  SELECT chunk AS ${DELETED.chunk}, list(coalesce(bits, 0) ORDER BY w) AS ${DELETED.words} FROM dense LEFT JOIN lacking USING (w) GROUP BY 1 ORDER BY 1
+) TO ${textLiteral(deletionsAt(cluster, all))} (FORMAT parquet)`
     stored = cluster.embedded.use(async (connection) => void (await connection.run(sql)), signal)
     cluster.deletions.set(all, stored)
     stored.catch(() => cluster.deletions.delete(all))
@@ -44,5 +53,5 @@ WHERE get_bit(${constant}, CAST(i AS INTEGER)) = 1`
   return all
 }
 
-/** The file of the positions that `storeDeletions` gave this digest for. */
+/** The file that `storeDeletions` gave this digest for. */
 export const deletionsAt = ({ folder }: Cluster, digest: string): string => join(folder, `deleted-${digest}.parquet`)

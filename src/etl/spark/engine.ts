@@ -16,7 +16,7 @@ import type { Cluster } from './cluster.js'
 import { SparkSession, type SessionOptions } from './connect/session.js'
 import { sparkEngineError } from './errors.js'
 import { prepared } from './prepare.js'
-import { dataset, listed, rowObjects } from './query.js'
+import { dataset, foundEarly, listed, rowObjects } from './query.js'
 import { locatedAt, pattern } from './reads.js'
 import { settings } from './settings.js'
 import { statistics } from './statistics.js'
@@ -111,7 +111,13 @@ export async function openSpark(options: SparkOptions): Promise<Engine> {
     version: `spark ${connected.version}`,
     inferSchema: (source, signal, drift) => work(() => inferSchema(inside, source, signal, drift), signal),
     query: (relation, signal) => dataset(relation.schema, (inner) => prepare(relation, inner), cluster, signal),
-    rows: (relation, signal) => work(async () => rowObjects(cluster, await prepare(relation, signal), signal), signal),
+    rows: (relation, signal) =>
+      work(
+        async () =>
+          (await foundEarly(cluster, relation, signal)) ??
+          (await rowObjects(cluster, await prepare(relation, signal), signal)),
+        signal,
+      ),
     write: (relation, target, progress, signal) =>
       work(() => writeTable(cluster, relation, (one) => prepare(one, signal), target, progress, signal), signal),
     statistics: (relation, requests, signal) =>

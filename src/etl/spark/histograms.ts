@@ -1,14 +1,20 @@
-/** Histograms over a range that is known already: how many values lie below each edge, counted by comparing (../histogram.ts). */
+/**
+ * Histograms over a range that is known already, all in one query: Spark's `histogram_numeric` of the numbers of bins
+ * (../histogram.ts), which merges nothing, and so is exact, while there are no more of them than it may keep.
+ */
 import type { Counted } from '../counts.js'
-import { aggregate, call, type Expr, num } from '../expr.js'
 import { addBins, type Grid, gridOf, type Histogram } from '../histogram.js'
-import { aggregated, type Relation } from '../relation.js'
+import type { Relation } from '../relation.js'
+import { compile, expression } from '../sql/compile.js'
+import { numberLiteral } from '../sql/duckdb.js'
+import { spark } from '../sql/spark-scan.js'
 import { numberOf, type Wanted } from '../statistics.js'
 import type { Cluster } from './cluster.js'
-import { rowsOf } from './query.js'
+import { rowsOfQuery } from './query.js'
+import { queryOf } from './reads.js'
 
-/** Columns counted in one query: 31 counts each, and Spark compiles a few hundred at most. */
-const TOGETHER = 8
+/** Columns of one query. */
+const TOGETHER = 128
 
 /** By index in `wanted`; none where no histogram is asked for, or there is no finite range. */
 export async function histogramPass(
@@ -19,33 +25,35 @@ export async function histogramPass(
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<number, Histogram>> {
   const drawn = [...wanted.entries()].flatMap(([index, want]) => {
-    const { min, max, moments } = counted[index] ?? {}
+    const { min, max } = counted[index] ?? {}
     const grid = want.request.histogram === true ? gridOf(min, max, want.type) : undefined
-    return grid === undefined ? [] : [{ index, want, grid, count: moments?.count ?? 0 }]
+    return grid === undefined ? [] : [{ index, want, grid }]
   })
   const found = new Map<number, Histogram>()
   for (let start = 0; start < drawn.length; start += TOGETHER) {
     const some = drawn.slice(start, start + TOGETHER)
-    const below = some.flatMap(({ want, grid }, i) =>
-      edges(grid).map((edge, bin) => ({ name: `${i}.${bin}`, expr: countBelow(want, edge) })),
-    )
-    // one bin at least is left to count where a column is constant
-    const counts = [...below, { name: 'rows', expr: aggregate('count', []) }]
-    for await (const row of rowsOf(cluster, aggregated(values, [], counts), signal)) {
-      let at = 0
-      for (const { index, grid, count } of some) {
-        const upTo = [...edges(grid).map(() => Number(row[at++] ?? 0)), count]
-        const bins = upTo.map((sum, bin) => sum - (upTo[bin - 1] ?? 0))
-        found.set(index, addBins(grid, [{ power: grid.power, first: grid.first, counts: bins }]))
-      }
-    }
+    const counts = some.map(({ want: { column, type }, grid }, i) => {
+      const value = expression(numberOf(column, type), values.schema, spark)
+      return `histogram_numeric(${binOf(value, grid)}, ${Math.max(2, grid.bins)}) AS c${i}`
+    })
+    const query = queryOf(cluster, values, `SELECT ${counts.join(', ')} FROM (\n${compile(values, spark)}\n) AS q`)
+    for await (const row of rowsOfQuery(cluster, query, signal))
+      for (const [i, { index, grid }] of some.entries()) found.set(index, binned(grid, row[i]))
   }
   return found
 }
 
-/** Where all bins but the first begin. */
-const edges = ({ first, bins, power, unit }: Grid): readonly number[] =>
-  Array.from({ length: bins - 1 }, (_, i) => (first + 1 + i) * unit * 2 ** power)
+/** SQL of a value's place in the grid: a quotient by a power of two is exact unless it is too small for a double. */
+function binOf(value: string, { first, unit, power }: Grid): string {
+  const bin = `floor(${value} / ${numberLiteral(unit * 2 ** power)})`
+  const place = `CAST(${bin} - ${first}L AS INT)`
+  return first < 0 ? `CASE WHEN ${bin} = 0 AND ${value} < 0 THEN ${-1 - first} ELSE ${place} END` : place
+}
 
-const countBelow = ({ column, type }: Wanted, edge: number): Expr =>
-  aggregate('count_if', [call('lt', numberOf(column, type), num(edge))])
+/** Equal places may come more than once: each task's list is put behind the others'. */
+function binned(grid: Grid, list: unknown): Histogram {
+  const counts = Array.from({ length: grid.bins }, () => 0)
+  for (const { x, y } of (list ?? []) as Iterable<{ readonly x: number; readonly y: number }>)
+    counts[Number(x)] = (counts[Number(x)] ?? 0) + Number(y)
+  return addBins(grid, [{ power: grid.power, first: grid.first, counts }])
+}

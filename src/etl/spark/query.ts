@@ -3,13 +3,18 @@ import type { Column, Table } from '@uwdata/flechette'
 import { MillraceError } from '../../core/errors.js'
 import { MISSING_TIME, type Field, type Schema } from '../../core/schema.js'
 import type { Dataset, RecordBatch, Vector } from '../../core/table.js'
+import { rowObjects as embeddedRows } from '../duckdb/engine.js'
+import { plainScan } from '../duckdb/row-groups.js'
 import { call, cast, col, int, num, text, type Expr } from '../expr.js'
-import { project, type Relation } from '../relation.js'
+import { limit, project, type Relation } from '../relation.js'
 import type { Cluster } from './cluster.js'
 import type { SparkQuery } from './connect/plan.js'
 import { ATTEMPTS, isLost, sparkEngineError } from './errors.js'
 import { piecesOf } from './order.js'
 import { queryOf } from './reads.js'
+
+/** Rows of a table that are looked through in this process. */
+const EARLY = 2 ** 16
 
 const isTime = ({ type }: Field): boolean => type === 'timestamp' || type === 'date'
 
@@ -102,6 +107,27 @@ function columnAt(table: Table, index: number): Column<unknown> {
   const column = table.children[index]
   if (column === undefined) throw new MillraceError('MR_INTERNAL_BUG', `Spark gave no column ${index}`)
   return column
+}
+
+/** What projections and filters make of the first rows of what they stand on. */
+export const ofFirstRows = (relation: Relation, count: number): Relation =>
+  relation.kind === 'project' || relation.kind === 'filter'
+    ? { ...relation, input: ofFirstRows(relation.input, count) }
+    : limit(relation, count)
+
+/**
+ * The first rows that projections and filters make of a Parquet table, where its own first rows have enough: no task of the
+ * cluster would stop there.
+ */
+export async function foundEarly(
+  { embedded }: Cluster,
+  relation: Relation,
+  signal?: AbortSignal,
+): Promise<readonly Readonly<Record<string, unknown>>[] | undefined> {
+  if (relation.kind !== 'limit' || plainScan(relation.input) === undefined) return undefined
+  const first = { ...relation, input: ofFirstRows(relation.input, EARLY) }
+  const rows = await embedded.use((connection) => embeddedRows(connection, first), signal)
+  return rows.length === relation.count ? rows : undefined
 }
 
 /** Row objects of a prepared relation, in its order: as `Engine.rows` gives them. */

@@ -5,7 +5,7 @@ import type { Field } from '../../core/schema.js'
 import { lacksRows, type Relation } from '../relation.js'
 import { compile } from '../sql/compile.js'
 import { identifier, textLiteral } from '../sql/spark.js'
-import { deletedName, POSITION, scanName, spark } from '../sql/spark-scan.js'
+import { DELETED, deletedName, POSITION, scanName, spark } from '../sql/spark-scan.js'
 import type { Cluster } from './cluster.js'
 import type { SparkQuery, SparkRead } from './connect/plan.js'
 import { deletionsAt } from './deletions.js'
@@ -37,10 +37,15 @@ function deletedOf(cluster: Cluster, { source: { paths, deleted = {} } }: Scan):
   const [digest = ''] = digests
   if (digests.length > 1 || !cluster.deletions.has(digest))
     throw new MillraceError('MR_INTERNAL_BUG', 'what a scan leaves out was not made ready for Spark')
-  return { format: 'parquet', paths: [pattern(deletionsAt(cluster, digest))], schema: `${POSITION} BIGINT` }
+  return {
+    format: 'parquet',
+    paths: [pattern(deletionsAt(cluster, digest))],
+    schema: `${DELETED.chunk} BIGINT, ${DELETED.words} ARRAY<BIGINT>`,
+  }
 }
 
-function scansOf(relation: Relation): readonly Scan[] {
+/** In the order of the plan. */
+export function scansOf(relation: Relation): readonly Scan[] {
   switch (relation.kind) {
     case 'scan':
       return [relation]

@@ -1,7 +1,9 @@
 /** The session configuration that results depend on: one meaning of SQL, and cuts of files that no cluster's size moves. */
 
 /** Bytes of a file that one task reads: where a file is cut decides which part files a write leaves. */
-const SPLIT = 32 * 2 ** 20
+export const SPLIT = 32 * 2 ** 20
+/** Files that one task has open at a time, one for each value that a table is partitioned by. */
+export const WRITERS = 32
 
 /**
  * Set when the engine opens, and part of what a run records.
@@ -21,6 +23,8 @@ export function settings(shufflePartitions: number): Readonly<Record<string, str
     'spark.sql.parser.parserDfaCacheFlushRatio': '5',
     // plans are cached by content, and no two of this engine's are alike
     'spark.connect.session.planCache.enabled': 'false',
+    // beyond 100 columns and sums a query would not be compiled, and take several times as long
+    'spark.sql.codegen.maxFields': '2000',
     'spark.sql.shuffle.partitions': String(shufflePartitions),
     'spark.sql.adaptive.enabled': 'true',
     'spark.sql.adaptive.coalescePartitions.enabled': 'true',
@@ -31,6 +35,9 @@ export function settings(shufflePartitions: number): Readonly<Record<string, str
     'spark.sql.files.ignoreMissingFiles': 'false',
     'spark.sql.files.ignoreCorruptFiles': 'false',
     'spark.sql.sources.partitionColumnTypeInference.enabled': 'false',
+    // without a plan of its own a write is not sorted by its partitions, but has a file open for each
+    'spark.sql.optimizer.plannedWrite.enabled': 'false',
+    'spark.sql.maxConcurrentOutputFileWriters': String(WRITERS),
     'spark.sql.parquet.outputTimestampType': 'TIMESTAMP_MICROS',
     'spark.sql.parquet.writeLegacyFormat': 'false',
     'spark.sql.parquet.datetimeRebaseModeInWrite': 'CORRECTED',

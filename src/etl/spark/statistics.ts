@@ -6,7 +6,8 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MillraceError } from '../../core/errors.js'
-import { countPass, describe, figuresOf, type Partial } from '../counts.js'
+import { parallel } from '../../core/parallel.js'
+import { countPass, describe, figuresOf, type Partial, readPartials } from '../counts.js'
 import { groupOf, plainScan, rowGroups, withPosition } from '../duckdb/row-groups.js'
 import type { ColumnStatistics, StatisticsRequest } from '../engine.js'
 import { aggregate, col, type Named } from '../expr.js'
@@ -23,6 +24,13 @@ import { valuePass } from './values.js'
 import { writeTable } from './write.js'
 
 const POSITION = '#position'
+/**
+ * Figures of one query: Spark makes one method of them that adds up partial results, and Java compiles none of more than
+ * 8,000 bytes; of 85 figures it has 6,500.
+ */
+const FIGURES = 85
+/** Queries at a time. */
+const AT_ONCE = 3
 
 /** See `Engine.statistics`. */
 export async function statistics(
@@ -43,20 +51,22 @@ export async function statistics(
   const values = project(relation, columns)
   const parts = partsOf(values)
   const ready = await prepare(values)
-  if (plainScan(ready) !== undefined) return passes(cluster, ready, parts, wanted, prepare, signal)
+  if (plainScan(ready) !== undefined) return passes(cluster, values, ready, parts, wanted, prepare, signal)
   const folder = join(cluster.folder, `statistics-${cluster.next()}`)
   try {
     const { files } = await writeTable(cluster, values, prepare, { folder, format: 'parquet' }, undefined, signal)
     const paths = files.map(({ path }) => join(folder, path))
     const stored = scan({ format: 'parquet', paths, plain: true }, values.schema)
-    return await passes(cluster, stored, undefined, wanted, prepare, signal)
+    return await passes(cluster, stored, stored, undefined, wanted, prepare, signal)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
+/** @param given `values` before it was made ready for Spark, as the engine in this process reads it */
 async function passes(
   cluster: Cluster,
+  given: Relation,
   values: Relation,
   found: Parts | undefined,
   wanted: readonly Wanted[],
@@ -78,7 +88,7 @@ async function passes(
     })),
     signal,
   )
-  const frequent = await valuePass(cluster, values, wanted, signal)
+  const frequent = await valuePass(cluster, given, values, wanted, signal)
   return describe(wanted, counted, ordered, frequent, await histogramPass(cluster, values, wanted, counted, signal))
 }
 
@@ -95,21 +105,45 @@ async function partialsOf(
     (connection) => rowGroups(connection, plain.source, plain.rowsBefore),
     signal,
   )
-  const figures = wanted.map((want) => figuresOf(want, true))
-  const columns = figures.flatMap((exprs, i) => exprs.map((expr, j): Named => ({ name: `${i}.${j}`, expr })))
-  const partials = aggregated(
-    withPosition(relation, POSITION, groups.rowsBefore),
-    [{ name: 'group', expr: groupOf(col(POSITION), groups.ends) }],
-    [{ name: 'rows', expr: aggregate('count', []) }, ...columns],
-  )
-  const rows: (readonly unknown[])[] = []
-  for await (const row of rowsOf(cluster, partials, signal)) rows.push(row)
-  rows.sort((a, b) => Number(a[0]) - Number(b[0]))
-  const found = plain.source.paths.map((): Partial[] => [])
-  for (const [group, count, ...values] of rows) {
-    const left = values.map((value) => (value === null || value === undefined ? null : Number(value)))
-    const partial: Partial = [Number(count), ...figures.map((exprs) => left.splice(0, exprs.length))]
-    found[groups.files[Number(group)] ?? 0]?.push(partial)
+  const placed = withPosition(relation, POSITION, groups.rowsBefore)
+  const group = { name: 'group', expr: groupOf(col(POSITION), groups.ends) }
+  return readPartials(wanted, async (isSure) => {
+    const found = plain.source.paths.map((): Partial[] => [])
+    const figures = wanted.map((want) => figuresOf(want, isSure))
+    const sets = setsOf(figures)
+    const made: (readonly (readonly unknown[])[])[] = []
+    await parallel([...sets.entries()], AT_ONCE, async ([s, { start, end }]) => {
+      const columns = figures
+        .slice(start, end)
+        .flatMap((exprs, i) => exprs.map((expr, j): Named => ({ name: `${i}.${j}`, expr })))
+      const partials = aggregated(placed, [group], [{ name: 'rows', expr: aggregate('count', []) }, ...columns])
+      const rows: (readonly unknown[])[] = []
+      for await (const row of rowsOf(cluster, partials, signal)) rows.push(row)
+      made[s] = rows.sort((a, b) => Number(a[0]) - Number(b[0]))
+    })
+    for (const [r, [index, count]] of (made[0] ?? []).entries()) {
+      const left = made.flatMap((rows) => (rows[r] ?? []).slice(2)).map(numberOrNull)
+      const partial: Partial = [Number(count), ...figures.map((exprs) => left.splice(0, exprs.length))]
+      found[groups.files[Number(index)] ?? 0]?.push(partial)
+    }
+    return found
+  })
+}
+
+const numberOrNull = (value: unknown): number | null => (value === null || value === undefined ? null : Number(value))
+
+/** Columns whose figures are made in one query: at least one set, if only an empty one. */
+function setsOf(figures: readonly (readonly unknown[])[]): readonly { readonly start: number; readonly end: number }[] {
+  const sets = [{ start: 0, end: 0 }]
+  let held = 0
+  for (const [i, { length }] of figures.entries()) {
+    held += length
+    if (held > FIGURES && i > 0) {
+      sets.push({ start: i, end: i })
+      held = length
+    }
+    const last = sets.at(-1)
+    if (last !== undefined) last.end = i + 1
   }
-  return found
+  return sets
 }

@@ -3,25 +3,32 @@ import type { Frequent } from '../counts.js'
 import { aggregate, cast, col, type Named } from '../expr.js'
 import { aggregated, type Relation } from '../relation.js'
 import { compile, expression } from '../sql/compile.js'
+import { duckdb } from '../sql/duckdb.js'
 import { identifier } from '../sql/spark.js'
 import { spark } from '../sql/spark-scan.js'
 import type { Wanted } from '../statistics.js'
 import type { Cluster } from './cluster.js'
-import { rowsOf, rowsOfQuery } from './query.js'
+import { ofFirstRows, rowsOf, rowsOfQuery } from './query.js'
 import { queryOf } from './reads.js'
 
 /** Columns whose values are counted in one query: each row is multiplied by so many. */
 const TOGETHER = 8
 /** Beyond, values are not few. */
 const FEW = 1000
+/** Rows that are looked at beforehand. */
+const LOOKED_AT = 50_000
 
 type Asking = readonly [index: number, want: Wanted]
 
 const asksForFew = ([, { request }]: Asking): boolean => request.distinct === 'few'
 
-/** @returns by index in `wanted`, for those that ask */
+/**
+ * @param given `values` before it was made ready for Spark
+ * @returns by index in `wanted`, for those that ask
+ */
 export async function valuePass(
   cluster: Cluster,
+  given: Relation,
   values: Relation,
   wanted: readonly Wanted[],
   signal?: AbortSignal,
@@ -41,14 +48,11 @@ export async function valuePass(
     for (const [i, list] of lists.entries()) found.set(some[i]?.[0] ?? 0, list)
   }
   const asked = [...wanted.entries()].filter(([, { request }]) => request.values === undefined && request.distinct)
-  const many = await withMany(cluster, values, asked.filter(asksForFew), signal)
+  const many = await withMany(cluster, given, asked.filter(asksForFew), signal)
   const alone = asked.filter(([index]) => !many.has(index))
   for (let start = 0; start < alone.length; start += TOGETHER) {
     const some = alone.slice(start, start + TOGETHER)
-    const counts = some.map(([, { column }]): Named => ({
-      name: column,
-      expr: aggregate('count_distinct', [col(column)]),
-    }))
+    const counts = countsOf(some)
     for await (const row of rowsOf(cluster, aggregated(values, [], counts), signal))
       for (const [i, one] of some.entries()) {
         const distinct = Number(row[i])
@@ -58,20 +62,20 @@ export async function valuePass(
   return found
 }
 
-/** Columns whose values are surely not few: Spark's estimate is off by a twentieth, and costs no shuffle of all values. */
+const countsOf = (some: readonly Asking[]): readonly Named[] =>
+  some.map(([, { column }]): Named => ({ name: column, expr: aggregate('count_distinct', [col(column)]) }))
+
+/** Columns whose values are surely not few, as the first rows say, which are read here: spares shuffling all values. */
 async function withMany(
-  cluster: Cluster,
-  values: Relation,
+  { embedded }: Cluster,
+  given: Relation,
   some: readonly Asking[],
   signal?: AbortSignal,
 ): Promise<ReadonlySet<number>> {
   if (some.length === 0) return new Set()
-  const estimates = some.map(([, { column }], i) => `approx_count_distinct(${identifier(column)}) AS c${i}`)
-  const query = queryOf(cluster, values, `SELECT ${estimates.join(', ')} FROM (\n${compile(values, spark)}\n) AS q`)
-  const many = new Set<number>()
-  for await (const row of rowsOfQuery(cluster, query, signal))
-    for (const [i, [index]] of some.entries()) if (Number(row[i]) > 2 * FEW) many.add(index)
-  return many
+  const sql = compile(aggregated(ofFirstRows(given, LOOKED_AT), [], countsOf(some)), duckdb)
+  const counts = await embedded.use(async (connection) => (await connection.runAndReadAll(sql)).getRows()[0], signal)
+  return new Set(some.flatMap(([index], i) => (Number(counts?.[i] ?? 0) > FEW ? [index] : [])))
 }
 
 function mostFrequent(values: Relation, some: readonly Asking[], most: number): string {

@@ -12,6 +12,12 @@ type Scan = Relation & { readonly kind: 'scan' }
 /** Of a read: the position of the row in all of its source's rows, from 0, counting those that are left out. */
 export const POSITION = '__millrace_position'
 
+/** Of what a scan leaves out: a row for each chunk of positions, in it a number for each word of them, whose bits say which. */
+export const DELETED = { chunk: 'chunk', words: 'words' } as const
+/** Positions of a chunk and of a word: powers of two. */
+export const CHUNK = 2 ** 16
+export const WORD = 32
+
 /** What stands for the scan's files in SQL: another name for another scan, the same for the same. */
 export function scanName({ source, schema, rowNumber, rowsBefore }: Scan): string {
   const { digests: _, objects: __, deleted: ___, ...read } = source
@@ -19,7 +25,7 @@ export function scanName({ source, schema, rowNumber, rowsBefore }: Scan): strin
   return `t_${shortDigest(lacksRows(source) ? [...about, deletedDigests(source)] : about)}`
 }
 
-/** What stands for the positions of the rows that the scan leaves out: for all scans that leave out the same, the same. */
+/** What stands for the rows that the scan leaves out: for all scans that leave out the same, the same. */
 export function deletedName({ source }: Scan): string {
   return `d_${shortDigest([...new Set(deletedDigests(source))].filter((digest) => digest !== null))}`
 }
@@ -44,9 +50,12 @@ function scanSql(relation: Scan): string {
   const list = columns.join(',\n')
   if (!lacksRows(source)) return `SELECT\n${list}\nFROM ${scanName(relation)}`
   // what is left out is sent to all tasks, so that each keeps its rows and their order
+  const position = `t.${POSITION}`
+  const word = `d.${DELETED.words}[CAST(${position} DIV ${WORD} & ${CHUNK / WORD - 1} AS INT)]`
   return (
     `SELECT /*+ BROADCAST(d) */\n${list}\nFROM ${scanName(relation)} AS t\n` +
-    `LEFT ANTI JOIN ${deletedName(relation)} AS d ON t.${POSITION} = d.${POSITION}`
+    `LEFT JOIN ${deletedName(relation)} AS d ON ${position} DIV ${CHUNK} = d.${DELETED.chunk}\n` +
+    `WHERE coalesce(${word} & shiftleft(1L, CAST(${position} & ${WORD - 1} AS INT)), 0L) = 0L`
   )
 }
 

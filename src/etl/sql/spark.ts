@@ -248,7 +248,10 @@ function numberText(sql: string): string {
   )
 }
 
-/** An array for few texts; for many, the map of those that have the text's hash. Both are made once, not for each row. */
+/**
+ * An array for few texts; for many, the map of those that have the text's hash. Both are made once, not for each row: of
+ * one literal, as thousands of them would take Spark's parser longer than the rows.
+ */
 function position(sql: string, values: readonly string[]): string {
   const places = new Map<string, number>()
   values.forEach((value, i) => places.has(value) || places.set(value, i))
@@ -257,12 +260,10 @@ function position(sql: string, values: readonly string[]): string {
     return `CAST(nullif(array_position(array(${values.map(textLiteral).join(', ')}), ${sql}), 0) - 1 AS BIGINT)`
   const buckets = Array.from({ length: Math.ceil(list.length / 4) }, (): string[] => [])
   for (const [value, place] of list)
-    buckets[crc32(Buffer.from(value)) % buckets.length]?.push(`${textLiteral(value)}, CAST(${place} AS BIGINT)`)
-  const maps = buckets.map((pairs) =>
-    pairs.length === 0 ? 'CAST(map() AS MAP<STRING, BIGINT>)' : `map(${pairs.join(', ')})`,
-  )
+    buckets[crc32(Buffer.from(value)) % buckets.length]?.push(`${JSON.stringify(value)}:${place}`)
+  const maps = textLiteral(`[${buckets.map((pairs) => `{${pairs.join(',')}}`).join(',')}]`)
   // not array(…)[…]: of a missing text its index is -1 where Spark compiles it with others
-  return `get(array(${maps.join(', ')}), CAST(crc32(${sql}) % ${maps.length} AS INT))[${sql}]`
+  return `get(from_json(${maps}, 'array<map<string,bigint>>'), CAST(crc32(${sql}) % ${buckets.length} AS INT))[${sql}]`
 }
 
 /** As Spark's `crc32` (IEEE 802.3), unsigned. */

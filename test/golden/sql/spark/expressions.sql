@@ -329,7 +329,7 @@ CAST(nullif(array_position(array('a'), CAST(NULL AS STRING)), 0) - 1 AS BIGINT)
 CAST(NULL AS BIGINT)
 
 -- position of many
-get(array(map('w1', CAST(1 AS BIGINT), 'w2', CAST(2 AS BIGINT), 'w15', CAST(15 AS BIGINT), 'w16', CAST(16 AS BIGINT), 'w34', CAST(34 AS BIGINT)), map('w4', CAST(4 AS BIGINT), 'w13', CAST(13 AS BIGINT), 'w38', CAST(38 AS BIGINT)), map('w21', CAST(21 AS BIGINT), 'w36', CAST(36 AS BIGINT)), map('w5', CAST(5 AS BIGINT), 'w6', CAST(6 AS BIGINT), 'w12', CAST(12 AS BIGINT), 'w18', CAST(18 AS BIGINT)), map('w3', CAST(3 AS BIGINT), 'w29', CAST(29 AS BIGINT), 'w35', CAST(35 AS BIGINT)), map('w7', CAST(7 AS BIGINT), 'w11', CAST(11 AS BIGINT), 'w25', CAST(25 AS BIGINT), 'w33', CAST(33 AS BIGINT)), map('w0', CAST(0 AS BIGINT), 'w14', CAST(14 AS BIGINT), 'w17', CAST(17 AS BIGINT)), map('w10', CAST(10 AS BIGINT), 'w19', CAST(19 AS BIGINT), 'w24', CAST(24 AS BIGINT), 'w26', CAST(26 AS BIGINT), 'w27', CAST(27 AS BIGINT)), map('w8', CAST(8 AS BIGINT), 'w9', CAST(9 AS BIGINT), 'w20', CAST(20 AS BIGINT), 'w22', CAST(22 AS BIGINT), 'w23', CAST(23 AS BIGINT), 'w28', CAST(28 AS BIGINT), 'w37', CAST(37 AS BIGINT)), map('w30', CAST(30 AS BIGINT), 'w31', CAST(31 AS BIGINT), 'w32', CAST(32 AS BIGINT), 'w39', CAST(39 AS BIGINT))), CAST(crc32('w39') % 10 AS INT))['w39']
+get(from_json('[{"w1":1,"w2":2,"w15":15,"w16":16,"w34":34},{"w4":4,"w13":13,"w38":38},{"w21":21,"w36":36},{"w5":5,"w6":6,"w12":12,"w18":18},{"w3":3,"w29":29,"w35":35},{"w7":7,"w11":11,"w25":25,"w33":33},{"w0":0,"w14":14,"w17":17},{"w10":10,"w19":19,"w24":24,"w26":26,"w27":27},{"w8":8,"w9":9,"w20":20,"w22":22,"w23":23,"w28":28,"w37":37},{"w30":30,"w31":31,"w32":32,"w39":39}]', 'array<map<string,bigint>>'), CAST(crc32('w39') % 10 AS INT))['w39']
 
 -- in
 (`k` IN ('b', 'a'))
