@@ -13,6 +13,12 @@ export interface Facts {
   /** Of the sound rows, where it was asked for, by column. */
   readonly profile?: Readonly<Record<string, Figures>>
 }
+/** Patterns of Parquet files under `split=NAME` folders. */
+export interface Features {
+  readonly features: string
+  /** SQL of the columns, where the files hold them in another form; absent: as they stand. */
+  readonly columns?: readonly string[]
+}
 type Figures = Pick<ColumnProfile, 'missing' | 'min' | 'max' | 'mean' | 'stddev' | 'distinct' | 'top'>
 
 /** Bins are not: each contender cuts them at its own bounds. */
@@ -22,11 +28,11 @@ const MOST_DIFFERENCE = 1e-9
 /** Of a feature, a float32 about 0: a few units of its last place at 1. */
 const MOST_FEATURE_DIFFERENCE = 1e-6
 
-/** Throws with what differs. `features` are patterns of Parquet files under `split=NAME` folders. */
+/** Throws with what differs. */
 export async function compare(
   name: string,
-  ours: Facts & { readonly features: string },
-  theirs: Facts & { readonly features: string },
+  ours: Facts & Features,
+  theirs: Facts & Features,
 ): Promise<{ readonly rows: number; readonly fitted: number; readonly features: number }> {
   const sorted = (counts: Facts['quarantined']): string => JSON.stringify(Object.entries(counts).sort())
   if (sorted(ours.quarantined) !== sorted(theirs.quarantined))
@@ -46,12 +52,12 @@ export async function compare(
   for (const [column, figures] of Object.entries(theirs.profile ?? {})) sameFigures(name, column, ours.profile, figures)
   const instance = await DuckDBInstance.create(':memory:', { threads: '2' })
   const connection = await instance.connect()
-  const table = (pattern: string): string =>
-    `read_parquet('${pattern.replaceAll("'", "''")}', hive_partitioning = true)`
+  const table = ({ features, columns = ['*'] }: Features): string =>
+    `(SELECT ${columns.join(', ')} FROM read_parquet('${features.replaceAll("'", "''")}', hive_partitioning = true))`
   const exact = ['label', 'split', ...TEXTS].map((column) => `a.${column} IS DISTINCT FROM b.${column}`).join(' OR ')
   const far = NUMBERS.map((n) => `coalesce(abs(a.${n}::DOUBLE - b.${n}::DOUBLE), 1e9)`).join(', ')
   const reader = await connection.runAndReadAll(`SELECT count(*), count_if(a.id IS NULL OR b.id IS NULL),
-    count_if(${exact}), max(greatest(${far})) FROM ${table(ours.features)} a FULL JOIN ${table(theirs.features)} b ON a.id = b.id`)
+    count_if(${exact}), max(greatest(${far})) FROM ${table(ours)} a FULL JOIN ${table(theirs)} b ON a.id = b.id`)
   const [rows, alone, different, features] = (reader.getRows()[0] ?? []).map(Number)
   connection.closeSync()
   instance.closeSync()

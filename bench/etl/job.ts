@@ -9,10 +9,21 @@ const RANGES = { number_2: [-1, 13.7], number_3: [-1, 27.4] } as const
 const NOT_NULL = 'number_1'
 export const MOST_CATEGORIES = 1000
 
+/** Of few categories: where the job is that of pyspark.ml, vectors of 0 and 1 are made of them. */
+export const ONE_HOT: readonly string[] = TEXTS.slice(0, 2)
+
 /** What a contender reads and where it writes `features/split=*` and `quarantine/*`. */
 export interface Job {
   readonly files: readonly string[]
   readonly out: string
+}
+
+export interface Form {
+  readonly memoryLimit?: string
+  /** Where Spark answers; absent: the engine in the process. */
+  readonly remote?: string
+  /** Texts whose step is `one_hot`; default none. */
+  readonly oneHot?: readonly string[]
 }
 
 /** For bench/etl/duckdb.mjs and bench/peers/etl_*.py. */
@@ -22,13 +33,24 @@ export const jobFile = ({ files, out }: Job): string =>
     out,
     numbers: NUMBERS,
     texts: TEXTS,
+    one_hot: ONE_HOT,
     not_null: NOT_NULL,
     ranges: RANGES,
     most: MOST_CATEGORIES,
     shares: [0.7, 0.85],
   })
 
-export const pipelineFile = (pattern: string, output: string, memoryLimit?: string): string => `pipeline_name: etl
+/** As many partitions of shuffles as the other contenders have on Spark: the cores. */
+const onSpark = (remote: string): string => `  engine: spark
+  spark: {remote: ${JSON.stringify(remote)}}
+  num_partitions: 2
+`
+
+export const pipelineFile = (
+  pattern: string,
+  output: string,
+  { memoryLimit, remote, oneHot = [] }: Form = {},
+): string => `pipeline_name: etl
 version: "1"
 label: label
 positive: "yes"
@@ -40,7 +62,7 @@ data:
   output_path: ${JSON.stringify(output)}
   threads: 2
   compression: zstd
-${memoryLimit === undefined ? '' : `  memory_limit: ${memoryLimit}\n`}  validation_rules:
+${memoryLimit === undefined ? '' : `  memory_limit: ${memoryLimit}\n`}${remote === undefined ? '' : onSpark(remote)}  validation_rules:
     non_null_columns: [${NOT_NULL}]
     on_null: drop
     value_ranges: ${JSON.stringify(RANGES)}
@@ -48,6 +70,6 @@ features:
   include: ${JSON.stringify([...NUMBERS, ...TEXTS])}
   columns:
 ${NUMBERS.map((name) => `    ${name}: [{impute: mean}, standard]`).join('\n')}
-${TEXTS.map((name) => `    ${name}: [{index: ${MOST_CATEGORIES}}]`).join('\n')}
+${TEXTS.map((name) => `    ${name}: [{${oneHot.includes(name) ? 'one_hot' : 'index'}: ${MOST_CATEGORIES}}]`).join('\n')}
 training: {model_type: logistic_regression}
 `

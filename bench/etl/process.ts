@@ -1,4 +1,7 @@
-/** A contender as a process: wall time, and CPU and memory of it and its children, sampled from /proc; Linux only. */
+/**
+ * A contender as a process: wall time, and CPU and memory of it, its children and of a server that works for it, sampled
+ * from /proc; Linux only.
+ */
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
@@ -7,22 +10,29 @@ export interface Cost {
   readonly cpu_s: number
   /** Most bytes in memory at a time, of all its processes together. */
   readonly peak_bytes: number
+  /** The same of the process alone, as the kernel kept it (VmHWM). */
+  readonly own_bytes: number
+}
+
+export interface Surroundings {
+  /** Variables beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>
+  /** A process that runs before and after; what it takes meanwhile counts. */
+  readonly server?: number
 }
 
 const SAMPLE_MS = 20
 const TICKS_A_SECOND = 100
 const PAGE_BYTES = 4096
 
-/**
- * Runs to the end; throws with the end of what it said if it fails or takes longer than `limit_s`.
- * @param env variables beside those of this process
- */
+/** Runs to the end; throws with the end of what it said if it fails or takes longer than `limit_s`. */
 export async function costOf(
   command: string,
   args: readonly string[],
   limit_s: number,
-  env: Readonly<Record<string, string>> = {},
+  { env = {}, server }: Surroundings = {},
 ): Promise<Cost & { readonly stdout: string }> {
+  const before = server === undefined ? 0 : statOf(server).cpu_s
   const started = performance.now()
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -33,10 +43,11 @@ export async function costOf(
   child.stdout.on('data', (data: Buffer) => (texts.stdout += data.toString()))
   child.stderr.on('data', (data: Buffer) => (texts.stderr = (texts.stderr + data.toString()).slice(-2000)))
   const cpu = new Map<number, number>()
-  let peak = 0
+  let [peak, own] = [0, 0]
   const timer = setInterval(() => {
     let resident = 0
-    for (const pid of treeOf(child.pid)) {
+    own = Math.max(own, mostOf(child.pid))
+    for (const pid of [...treeOf(child.pid), ...(server === undefined ? [] : [server])]) {
       const found = statOf(pid)
       cpu.set(pid, Math.max(found.cpu_s, cpu.get(pid) ?? 0))
       resident += found.resident
@@ -47,7 +58,9 @@ export async function costOf(
   clearInterval(timer)
   const wall_s = (performance.now() - started) / 1000
   if (code !== 0) throw new Error(`${command} ${args.join(' ')}: exit code ${code} after ${wall_s} s\n${texts.stderr}`)
-  return { wall_s, cpu_s: [...cpu.values()].reduce((a, b) => a + b, 0), peak_bytes: peak, stdout: texts.stdout }
+  if (server !== undefined) cpu.set(server, statOf(server).cpu_s)
+  const cpu_s = [...cpu.values()].reduce((a, b) => a + b, 0) - before
+  return { wall_s, cpu_s, peak_bytes: peak, own_bytes: own, stdout: texts.stdout }
 }
 
 function treeOf(pid: number | undefined): readonly number[] {
@@ -57,6 +70,14 @@ function treeOf(pid: number | undefined): readonly number[] {
     return [pid, ...children.flatMap((child) => treeOf(Number(child)))]
   } catch {
     return [pid] // it has just ended
+  }
+}
+
+function mostOf(pid: number | undefined): number {
+  try {
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
+  } catch {
+    return 0 // it has just ended
   }
 }
 

@@ -1,37 +1,15 @@
-"""The job of bench/etl/job.ts in PySpark, local[2], the JVM started once: adaptive execution, two shuffle partitions.
+"""The job of bench/etl/job.ts in PySpark's SQL functions, local[2], the JVM started once, the job done twice (spark_job.py).
 
-usage: etl_spark.py JOB.json [MEMORY]; does the job twice: `seconds` is the second, warm time, `cold` the first without the
-start of the JVM, `start` that.
+usage: etl_spark.py JOB.json [MEMORY]
 """
 
-import json
-import shutil
-import sys
-import time
+from pyspark.sql import functions as F
 
-from pyspark.sql import SparkSession, functions as F
-
-job = json.load(open(sys.argv[1]))
-numbers, texts, out = job["numbers"], job["texts"], job["out"]
-begun = time.perf_counter()
-spark = (
-    SparkSession.builder.master("local[2]")
-    .config("spark.driver.memory", sys.argv[2] if len(sys.argv) > 2 else "8g")
-    .config("spark.driver.host", "127.0.0.1")
-    .config("spark.driver.bindAddress", "127.0.0.1")
-    .config("spark.ui.enabled", "false")
-    .config("spark.ui.showConsoleProgress", "false")
-    .config("spark.sql.session.timeZone", "UTC")
-    .config("spark.sql.adaptive.enabled", "true")
-    .config("spark.sql.shuffle.partitions", "2")
-    .config("spark.sql.parquet.compression.codec", "zstd")
-    .getOrCreate()
-)
-spark.sparkContext.setLogLevel("ERROR")
-start = time.perf_counter() - begun
+from spark_job import twice
 
 
-def work():
+def work(spark, job):
+    numbers, texts, out = job["numbers"], job["texts"], job["out"]
     broken = {f"non_null_columns.{job['not_null']}": F.col(job["not_null"]).isNull()}
     for name, (low, high) in job["ranges"].items():
         broken[f"value_ranges.{name}"] = (F.col(name) < low) | (F.col(name) > high)
@@ -90,12 +68,4 @@ def work():
     return {"quarantined": quarantined, "numbers": fitted, "texts": categories}
 
 
-times = []
-for _ in range(2):
-    for part in ("quarantine", "features"):
-        shutil.rmtree(f"{out}/{part}", ignore_errors=True)
-    began = time.perf_counter()
-    facts = work()
-    times.append(time.perf_counter() - began)
-json.dump({**facts, "start": start, "cold": times[0], "seconds": times[1]}, open(f"{out}/facts.json", "w"))
-spark.stop()
+twice(work)

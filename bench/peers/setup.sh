@@ -15,7 +15,7 @@ packages() {
     metaflow) echo metaflow ;;
     zenml) echo zenml ;;
     etl) echo pandas==3.1.1 polars==2.1.0 pyarrow==26.0.1 numpy==2.4.6 ;;
-    spark) echo pyspark==4.3.0 ;; # and a Java: apt-get install openjdk-17-jre-headless
+    spark) echo pyspark==4.3.0 numpy==2.4.6 ;; # and a Java: apt-get install openjdk-17-jre-headless
     *) return 1 ;;
   esac
 }
