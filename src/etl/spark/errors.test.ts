@@ -12,6 +12,7 @@ describe('a query of the engine that failed', () => {
     [`${lost} Reason: Container from a bad node: container_1 on host: h. Exit status: 137. Diagnostics: killed`],
     [`${lost} Reason: The executor with id 5 exited with exit code 137(SIGKILL, possible container OOM).`],
     [`${lost} Reason: Container killed by YARN for exceeding physical memory limits. 5.5 GB of 5.5 GB used.`],
+    ['ResultStage 20 has failed the maximum allowable number of times: 4. Most recent failure reason: FetchFailed'],
     ['java.lang.OutOfMemoryError: Java heap space'],
     ['[UNABLE_TO_ACQUIRE_MEMORY] Unable to acquire 65536 bytes of memory, got 0'],
   ])('for want of memory: %s', (message) => {

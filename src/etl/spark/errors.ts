@@ -34,10 +34,17 @@ const WORDS: readonly (readonly [RegExp, ErrorCode, string, string])[] = [
   ],
   [
     // 52 is Spark's own end for want of memory, 137 that of a container killed for it
-    /OutOfMemoryError|exit(ed with)? (code|status)( is)?[: ]*(52|137)\b|OOMKilled|exceeding (\w+ )?memory limits|Cannot grow BufferHolder|Cannot reserve additional contiguous bytes|UNABLE_TO_ACQUIRE_MEMORY|GC overhead/i,
+    /OutOfMemoryError|Java heap space|exit(ed with)? (code|status)( is)?[: ]*(52|137)\b|OOMKilled|exceeding (\w+ )?memory limits|Cannot grow BufferHolder|Cannot reserve additional contiguous bytes|UNABLE_TO_ACQUIRE_MEMORY|GC overhead/i,
     'MR_ENGINE_MEMORY',
     'an executor has too little memory for what one task holds',
     'give the executors more memory (spark.executor.memory), or raise data.num_partitions',
+  ],
+  [
+    // what they had shuffled is lost with them, and its loss is all that Spark tells
+    /failed the maximum allowable number of times/i,
+    'MR_ENGINE_MEMORY',
+    'executors died again and again, as they do where they have too little memory',
+    'look at why they ended; give them more memory (spark.executor.memory), or raise data.num_partitions',
   ],
   [
     /Permission denied|AccessControlException/i,

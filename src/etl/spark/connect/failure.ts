@@ -179,8 +179,10 @@ function chain({ errors, rootErrorIdx }: FetchErrorDetailsResponse): readonly Fe
 /** The outermost error says what was done, the inner ones why it failed; what is said already is left out. */
 function story(errors: readonly FetchErrorDetailsResponse_Error[]): string {
   const parts: string[] = []
-  for (const error of errors) {
-    const text = readable(error.message)
+  for (const { message, errorTypeHierarchy } of errors) {
+    // an Error of Java's says little without its name: "Java heap space"
+    const [, name] = /([^.$]+Error)$/.exec(errorTypeHierarchy[0] ?? '') ?? []
+    const text = name === undefined || message.includes(name) ? readable(message) : `${name}: ${readable(message)}`
     if (text !== '' && !parts.some((part) => part.includes(text))) parts.push(text)
   }
   return parts.join('; because: ')
