@@ -13,13 +13,12 @@ import { runPipeline } from '../src/stages/run-pipeline.js'
 import { example, ROOT } from '../test/e2e/cli.js'
 import { startCluster, stopCluster } from '../test/engines/cluster.js'
 import { compareRuns, type Finished } from './parity/compare.js'
-import { type ParityExample, readParity, writeParityPage } from './parity/page.js'
+import { NAMES, type ParityExample, readParity, writeParityPage } from './parity/page.js'
 import { writeReport } from './report.js'
 
 /** What Spark's server and each of its executors get. */
 const MEMORY = '1g'
 const WORKERS = 2
-const NAMES = ['churn', 'fraud', 'fraud-transactions'] as const
 
 const given = process.argv.slice(2)
 const path = given.find((argument) => !NAMES.some((name) => name === argument))
