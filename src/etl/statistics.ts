@@ -32,6 +32,23 @@ export function combine(a: Moments, b: Moments): Moments {
 export const sampleDeviation = ({ count, squares }: Moments): number =>
   count < 2 ? 0 : Math.sqrt(Math.max(0, squares) / (count - 1))
 
+/** Decimal digits that are kept, from the first of the deviation on: far below what chance leaves of a mean, and above rounding. */
+const DIGITS = 10
+
+/**
+ * A mean or deviation without the digits that are no property of the values: sums of floating-point numbers differ in their
+ * last bits with how a table is cut into files and row groups, which is another on each engine. Fitted to those bits, a
+ * feature, which is a single, is the next one here and there, and the training goes another way from there.
+ * @param size the deviation: its first digit is the first that counts
+ */
+export function settled(value: number, size: number): number {
+  if (!Number.isFinite(value) || !Number.isFinite(size) || value === 0 || size === 0) return value
+  const digits = firstDigit(value) - firstDigit(size) + DIGITS
+  return digits < 1 ? 0 : digits > 16 ? value : Number(value.toPrecision(digits))
+}
+
+const firstDigit = (value: number): number => Math.floor(Math.log10(Math.abs(value)))
+
 /**
  * Mean, deviation and range of the values with `value` in place of the missing ones, of those without it: what a second
  * pass over all rows would find, but for the last bits. Some must be there.

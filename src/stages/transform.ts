@@ -7,6 +7,7 @@ import type { Field, Schema, Task } from '../core/schema.js'
 import type { Engine } from '../etl/engine.js'
 import { call, cast, col, type Expr, text } from '../etl/expr.js'
 import { filter, project, type Relation, withColumns } from '../etl/relation.js'
+import { settled } from '../etl/statistics.js'
 import { type FittedSplit, fitSplit, splitExpression, SPLITS, type SplitName } from '../etl/split.js'
 import type { StageContext, StageKind } from '../pipeline/stage.js'
 import { checkInputNames } from '../transforms/emit.js'
@@ -70,7 +71,7 @@ export const inSplit = (rows: Relation, split: SplitName): Relation => filter(ro
 export function transform(resources: RunResources): StageKind<PipelineConfig> {
   return {
     name: 'transform',
-    version: 4,
+    version: 5,
     after: ['features'],
     stillThere: (outputs, _, store) => isTableThere(store, outputs['features']),
     async run(context) {
@@ -225,7 +226,9 @@ function stratumOf(label: Field, task: Task): Expr {
   return labelText(label.name, label.type)
 }
 
+/** As exact as what the columns are fitted to. */
 async function meanOf(engine: Engine, rows: Relation, label: string, signal: AbortSignal): Promise<number> {
-  const found = await engine.statistics(rows, [{ name: label, expr: cast(col(label), 'number'), mean: true }], signal)
-  return found.get(label)?.mean ?? 0
+  const request = { name: label, expr: cast(col(label), 'number'), mean: true, stddev: true }
+  const { mean = 0, stddev = 0 } = (await engine.statistics(rows, [request], signal)).get(label) ?? {}
+  return settled(mean, stddev)
 }

@@ -6,6 +6,7 @@
  */
 import { type GraphBuilder, doubles, texts } from '../core/onnx/graph.js'
 import type { ColumnStatistics } from '../etl/engine.js'
+import { settled } from '../etl/statistics.js'
 import { call, num, text, when } from '../etl/expr.js'
 import { finite, noValues } from './affine.js'
 import { choice, fault, finiteNumber, optionMap } from './options.js'
@@ -99,7 +100,7 @@ export const impute: Transform<ImputeOptions, ImputeFitted> = {
     const found =
       by === 'mean' ? statistics.mean : by === 'median' ? statistics.quantiles?.[0] : smallestMode(statistics)
     finite(statistics, { [by]: found })
-    return { strategy, value: found as number, indicator }
+    return { strategy, value: by === 'mean' ? settled(found as number, found as number) : (found as number), indicator }
   },
   fills: ({ value }) => (typeof value === 'number' ? value : undefined),
   apply(feature, { value, indicator }) {

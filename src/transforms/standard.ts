@@ -1,4 +1,5 @@
 /** `standard`: (x - mean) / sample standard deviation. A constant column becomes zeros. */
+import { settled } from '../etl/statistics.js'
 import { applyAffine, emitAffine, finite } from './affine.js'
 import { optionMap } from './options.js'
 import { NUMBERS, type Transform, figure } from './transform.js'
@@ -22,7 +23,9 @@ export const standard: Transform<null, StandardFitted> = {
     const { mean, stddev, min, max } = statistics
     finite(statistics, { minimum: min, maximum: max, mean, 'standard deviation': stddev })
     // by the range, exactly: the deviation of a constant may differ from 0 by rounding
-    return { mean: mean as number, stddev: min === max ? 0 : (stddev as number) }
+    if (min === max) return { mean: min as number, stddev: 0 }
+    const [center, scale] = [mean as number, stddev as number]
+    return { mean: settled(center, scale), stddev: settled(scale, scale) }
   },
   apply: (value, fitted) => applyAffine(value, affine(fitted)),
   onnx: (graph, value, fitted) => emitAffine(graph, value, fitted.map(affine)),

@@ -139,7 +139,8 @@ function interpolated({ low, high, share, column, fraction }: Place, bracket?: B
     return inside.between[rank - inside.upToLow] ?? bracket.high
   }
   const first = at(low)
-  const value = low === high ? first : first + (at(high) - first) * share
+  // with an infinity beside it no difference is a number
+  const value = low === high ? first : first * (1 - share) + at(high) * share
   return value + 0 // no negative zero
 }
 

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { MillraceError } from '../../core/errors.js'
 import { parallel } from '../../core/parallel.js'
 import { countPass, describe, figuresOf, type Partial, readPartials } from '../counts.js'
-import { groupOf, plainScan, rowGroups, withPosition } from '../duckdb/row-groups.js'
+import { groupOf, plainScan, positionName, rowGroups, withPosition } from '../duckdb/row-groups.js'
 import type { ColumnStatistics, StatisticsRequest } from '../engine.js'
 import { aggregate, col, type Named } from '../expr.js'
 import { type Parts, partsOf } from '../parts.js'
@@ -23,7 +23,6 @@ import { rowsOf } from './query.js'
 import { valuePass } from './values.js'
 import { writeTable } from './write.js'
 
-const POSITION = '#position'
 /**
  * Figures of one query: Spark makes one method of them that adds up partial results, and Java compiles none of more than
  * 8,000 bytes; of 85 figures it has 6,500.
@@ -105,8 +104,9 @@ async function partialsOf(
     (connection) => rowGroups(connection, plain.source, plain.rowsBefore),
     signal,
   )
-  const placed = withPosition(relation, POSITION, groups.rowsBefore)
-  const group = { name: 'group', expr: groupOf(col(POSITION), groups.ends) }
+  const position = positionName(relation)
+  const placed = withPosition(relation, position, groups.rowsBefore)
+  const group = { name: 'group', expr: groupOf(col(position), groups.ends) }
   return readPartials(wanted, async (isSure) => {
     const found = plain.source.paths.map((): Partial[] => [])
     const figures = wanted.map((want) => figuresOf(want, isSure))
