@@ -5,7 +5,7 @@
  * each sample, and do the job twice: the first time is cold, the second warm. Ours is the whole of our process each time,
  * beside a Spark Connect server; theirs is without the start of Python and of the JVM.
  * `bash bench/peers/setup.sh etl spark`, then `npm run bench -- etl-spark [rows] [rounds] [peer,peer…] [memory limit]`;
- * Linux only. 0 rounds: only compared. bench/results/etl-spark.json adds up as etl.json does.
+ * Linux only. 0 rounds: compared, and one sample of each printed. bench/results/etl-spark.json adds up as etl.json does.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
@@ -196,7 +196,9 @@ async function main(): Promise<void> {
       missing[name] = 'not installed: bash bench/peers/setup.sh etl spark'
     else
       try {
-        compared.set(name, { peer, same: await compare(name, ours.facts, (await peer.run(place)).facts) })
+        const theirs = await peer.run(place)
+        compared.set(name, { peer, same: await compare(name, ours.facts, theirs.facts) })
+        if (rounds === 0) console.log({ ours: ours.sample, [name]: theirs.sample })
       } catch (error) {
         missing[name] = String(error).slice(0, 1000) // a peer that fails or differs is not timed
       }
