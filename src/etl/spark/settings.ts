@@ -25,6 +25,8 @@ export function settings(shufflePartitions: number): Readonly<Record<string, str
     'spark.connect.session.planCache.enabled': 'false',
     // beyond 100 columns and sums a query would not be compiled, and take several times as long
     'spark.sql.codegen.maxFields': '2000',
+    // what Java would not compile further is better made in pieces
+    'spark.sql.codegen.hugeMethodLimit': '8000',
     'spark.sql.shuffle.partitions': String(shufflePartitions),
     'spark.sql.adaptive.enabled': 'true',
     'spark.sql.adaptive.coalescePartitions.enabled': 'true',
