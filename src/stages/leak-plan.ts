@@ -11,7 +11,7 @@ import type { FeaturePlan } from '../transforms/transform.js'
 import { LABEL } from './features-table.js'
 import { labelValue } from './label.js'
 import { ROW } from './tables.js'
-import { inSplit, type PlanDocument, SPLIT } from './transform.js'
+import { inSplit, meanOf, type PlanDocument, SPLIT } from './transform.js'
 
 /** A mean of doubles; the plan's own is made by the same sums, so that it has the same bits. */
 type Sides = Readonly<Record<string, string>>
@@ -51,8 +51,7 @@ export async function misfitsOf(
     else compare(`the steps of ${name}`, one?.words ?? 'left out', other?.words ?? 'left out')
   }
   if (plan.targetMean !== undefined) {
-    const request = { name: 'mean', expr: cast(col(plan.label.name), 'number'), mean: true }
-    const mean = (await engine.statistics(train, [request], signal)).get('mean')?.mean ?? 0
+    const mean = await meanOf(engine, train, plan.label.name, signal)
     compare(`the mean of ${plan.label.name}`, String(plan.targetMean), String(mean))
   }
   const [inRows, inFeatures] = [

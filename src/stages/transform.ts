@@ -226,8 +226,8 @@ function stratumOf(label: Field, task: Task): Expr {
   return labelText(label.name, label.type)
 }
 
-/** As exact as what the columns are fitted to. */
-async function meanOf(engine: Engine, rows: Relation, label: string, signal: AbortSignal): Promise<number> {
+/** Of a target over these rows, as exact as what the columns are fitted to. */
+export async function meanOf(engine: Engine, rows: Relation, label: string, signal: AbortSignal): Promise<number> {
   const request = { name: label, expr: cast(col(label), 'number'), mean: true, stddev: true }
   const { mean = 0, stddev = 0 } = (await engine.statistics(rows, [request], signal)).get(label) ?? {}
   return settled(mean, stddev)
