@@ -7,6 +7,9 @@ export default defineConfig({
     globalSetup: ['test/engines/setup.ts'],
     pool: 'forks',
     fileParallelism: false, // some files stop parts of the one cluster
+    // real processes that are killed and started on a machine that others use too: what fails twice is a fault; the report
+    // names what was tried again
+    retry: 1,
     testTimeout: 240_000,
     hookTimeout: 300_000,
   },
