@@ -1,7 +1,7 @@
 /** Column statistics: right values, missing ones left out, only what was asked for, the same bits each time. */
 import { describe, expect, it } from 'vitest'
 import { call, cast, col, num, text, int } from '../../src/etl/expr.js'
-import { filter, project, sort, windowed, type Relation } from '../../src/etl/relation.js'
+import { filter, project, scan, sort, windowed, type Relation } from '../../src/etl/relation.js'
 import type { StatisticsRequest } from '../../src/etl/engine.js'
 import { type Bench, manyRows } from './engine.js'
 
@@ -114,6 +114,31 @@ export function statisticsConformance(bench: Bench): void {
         max: Infinity,
       })
       await expect(one(table, { expr: col('s'), histogram: true })).rejects.toMatchObject({ code: 'MR_PLAN_TYPE' })
+    })
+    it('of bins of many files, each with its own share of the values', async () => {
+      const many = await manyRows(bench, 'many-bins.csv', 4000)
+      const paths: string[] = []
+      for (let part = 0; part < 60; part++) {
+        // 0 to 31, of which every part has others more often
+        const value = call('int_mod', call('mul', col('id'), call('add', int(part), col('id'))), int(32))
+        const some = filter(many, call('lt', col('id'), int(500 + part * 37)))
+        const folder = bench.path(`many-bins-${part}`)
+        const { files } = await bench.engine.write(project(some, [{ name: 'v', expr: value }]), {
+          folder,
+          format: 'parquet',
+        })
+        paths.push(...files.map((file) => [folder, file.path].join('/')))
+      }
+      const counts = Array.from({ length: 32 }, () => 0)
+      for (let part = 0; part < 60; part++)
+        for (let id = 0; id < 500 + part * 37; id++) {
+          const bin = (id * (part + id)) % 32
+          counts[bin] = (counts[bin] ?? 0) + 1
+        }
+      const table = scan({ format: 'parquet', paths }, [{ name: 'v', type: 'integer' }])
+      expect(await one(table, { expr: col('v'), histogram: true })).toMatchObject({
+        histogram: { low: 0, width: 1, counts },
+      })
     })
     it('of few values only: no number where there are more', async () => {
       const many = await manyRows(bench, 'bits.csv', 150_000)

@@ -1,6 +1,7 @@
 /**
  * Histograms over a range that is known already, all in one query: Spark's `histogram_numeric` of the numbers of bins
- * (../histogram.ts), which merges nothing, and so is exact, while there are no more of them than it may keep.
+ * (../histogram.ts). While there are no more of them than it may keep, it puts only equal ones together, whose common place
+ * is then off by a rounding; what it counts is exact.
  */
 import type { Counted } from '../counts.js'
 import { addBins, type Grid, gridOf, type Histogram } from '../histogram.js'
@@ -46,14 +47,14 @@ export async function histogramPass(
 /** SQL of a value's place in the grid: a quotient by a power of two is exact unless it is too small for a double. */
 function binOf(value: string, { first, unit, power }: Grid): string {
   const bin = `floor(${value} / ${numberLiteral(unit * 2 ** power)})`
-  const place = `CAST(${bin} - ${first}L AS INT)`
-  return first < 0 ? `CASE WHEN ${bin} = 0 AND ${value} < 0 THEN ${-1 - first} ELSE ${place} END` : place
+  const place = `CAST(${bin} - ${first}L AS DOUBLE)`
+  return first < 0 ? `CASE WHEN ${bin} = 0 AND ${value} < 0 THEN ${numberLiteral(-1 - first)} ELSE ${place} END` : place
 }
 
 /** Equal places may come more than once: each task's list is put behind the others'. */
 function binned(grid: Grid, list: unknown): Histogram {
   const counts = Array.from({ length: grid.bins }, () => 0)
   for (const { x, y } of (list ?? []) as Iterable<{ readonly x: number; readonly y: number }>)
-    counts[Number(x)] = (counts[Number(x)] ?? 0) + Number(y)
+    counts[Math.round(x)] = (counts[Math.round(x)] ?? 0) + Number(y)
   return addBins(grid, [{ power: grid.power, first: grid.first, counts }])
 }
