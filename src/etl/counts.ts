@@ -22,12 +22,12 @@ export interface Counted {
 export type Partial = readonly [rows: number, ...(readonly (number | null)[])[]]
 
 /** From here on a square may be infinite: DuckDB's variance refuses those values, with no word of the column; others' is not a number. */
-const TOO_LARGE = 1e150
+export const TOO_LARGE = 1e150
 const squarable = (value: Expr): Expr => call('lt', call('abs', value), num(TOO_LARGE))
 
-const hasMean = ({ request }: Wanted): boolean => request.mean === true || request.stddev === true
+export const hasMean = ({ request }: Wanted): boolean => request.mean === true || request.stddev === true
 /** Whether the range tells that all values are squarable, so that not each need be compared. */
-const isRanged = ({ request }: Wanted): boolean => request.stddev === true && request.range === true
+export const isRanged = ({ request }: Wanted): boolean => request.stddev === true && request.range === true
 
 /**
  * What is asked of each column, in the order of a partial.
@@ -48,29 +48,6 @@ export function figuresOf(want: Wanted, isSure: boolean): readonly Expr[] {
       : []),
     ...(request.range === true ? [aggregate('min', [number]), aggregate('max', [number])] : []),
   ]
-}
-
-/**
- * The partials of some files. Comparing every value costs as much as its variance: where ranges are asked for, it is done
- * only if they say that it must be, or if there are none.
- * @param read by `figuresOf(want, isSure)`; undefined where the engine refuses to without being sure
- */
-export async function readPartials(
-  wanted: readonly Wanted[],
-  read: (isSure: boolean) => Promise<readonly (readonly Partial[])[] | undefined>,
-): Promise<readonly (readonly Partial[])[]> {
-  if (wanted.some(isRanged)) {
-    const trusted = await read(false)
-    if (trusted?.flat().every((partial) => isInRange(partial, wanted)) === true) return trusted
-  }
-  return (await read(true)) ?? []
-}
-
-function isInRange([, ...columns]: Partial, wanted: readonly Wanted[]): boolean {
-  return wanted.every(
-    (want, i) =>
-      !isRanged(want) || (columns[i] ?? []).slice(-2).every((end) => end === null || Math.abs(end) < TOO_LARGE),
-  )
 }
 
 /**

@@ -140,6 +140,37 @@ export function statisticsConformance(bench: Bench): void {
         histogram: { low: 0, width: 1, counts },
       })
     })
+    it('of more files than one query tells apart', async () => {
+      const many = await manyRows(bench, 'many-files.csv', 700)
+      const paths: string[] = []
+      for (let part = 0; part < 70; part++) {
+        const folder = bench.path(`many-files-${part}`)
+        const inPart = call('and', call('ge', col('id'), int(part * 10)), call('lt', col('id'), int(part * 10 + 10)))
+        const { files } = await bench.engine.write(filter(many, inPart), { folder, format: 'parquet' })
+        paths.push(...files.map((file) => [folder, file.path].join('/')))
+      }
+      const table = scan({ format: 'parquet', paths }, [{ name: 'id', type: 'integer' }], { rowNumber: 'row' })
+      const off = call('sub', col('id'), col('row'))
+      expect(await one(table, { expr: off, mean: true, range: true })).toMatchObject({ rows: 700, min: 0, max: 0 })
+      const found = await one(table, { expr: col('id'), mean: true, stddev: true, quantiles: [0.5], histogram: true })
+      expect(found).toMatchObject({ rows: 700, mean: 349.5, quantiles: [349.5] })
+      expect((found as { stddev: number }).stddev).toBeCloseTo(Math.sqrt((700 * 701) / 12), 9)
+    })
+    it('of values that are nothing like the first, too large to square, or all the same', async () => {
+      const many = await manyRows(bench, 'unlike.csv', 60_000)
+      const id = cast(col('id'), 'number')
+      const late = filter(many, call('ge', col('id'), int(55_000)))
+      const shifted = call('add', num(1e9), id)
+      const found = (await one(late, { expr: shifted, mean: true, stddev: true })) as { mean: number; stddev: number }
+      expect(found.mean).toBeCloseTo(1e9 + 57_499.5, 3)
+      expect(found.stddev / Math.sqrt((5000 * 5001) / 12)).toBeCloseTo(1, 9)
+      const large = call('mul', call('sub', id, num(3e4)), num(1e150))
+      expect(await one(many, { expr: large, stddev: true })).toMatchObject({ stddev: Infinity })
+      expect(await one(late, { expr: num(0.1), mean: true, stddev: true })).toEqual({
+        ...{ rows: 5000, missing: 0, stddev: 0 },
+        mean: expect.closeTo(0.1, 12) as number,
+      })
+    })
     it('of few values only: no number where there are more', async () => {
       const many = await manyRows(bench, 'bits.csv', 150_000)
       expect(await one(many, { expr: col('k'), distinct: 'few' })).toMatchObject({

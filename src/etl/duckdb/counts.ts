@@ -1,7 +1,7 @@
 /** Partials per row group, where one thread reads in order: the same sums have the same bits. */
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
 import { MillraceError } from '../../core/errors.js'
-import { figuresOf, type Partial, readPartials } from '../counts.js'
+import { figuresOf, isRanged, type Partial, TOO_LARGE } from '../counts.js'
 import { aggregate, col, type Named } from '../expr.js'
 import { aggregated, sort, type Relation } from '../relation.js'
 import { compile } from '../sql/compile.js'
@@ -21,6 +21,29 @@ export const partialsOf = (
       throw error
     }),
   )
+
+/**
+ * The partials of some files. Comparing every value costs as much as its variance: where ranges are asked for, it is done
+ * only if they say that it must be, or if there are none.
+ * @param read by `figuresOf(want, isSure)`; undefined where the engine refuses to without being sure
+ */
+async function readPartials(
+  wanted: readonly Wanted[],
+  read: (isSure: boolean) => Promise<readonly (readonly Partial[])[] | undefined>,
+): Promise<readonly (readonly Partial[])[]> {
+  if (wanted.some(isRanged)) {
+    const trusted = await read(false)
+    if (trusted?.flat().every((partial) => isInRange(partial, wanted)) === true) return trusted
+  }
+  return (await read(true)) ?? []
+}
+
+function isInRange([, ...columns]: Partial, wanted: readonly Wanted[]): boolean {
+  return wanted.every(
+    (want, i) =>
+      !isRanged(want) || (columns[i] ?? []).slice(-2).every((end) => end === null || Math.abs(end) < TOO_LARGE),
+  )
+}
 
 async function partialsBy(
   connection: DuckDBConnection,

@@ -1,7 +1,6 @@
 /**
- * Histograms over a range that is known already, all in one query: Spark's `histogram_numeric` of the numbers of bins
- * (../histogram.ts). While there are no more of them than it may keep, it puts only equal ones together, whose common place
- * is then off by a rounding; what it counts is exact.
+ * Histograms over a range that is known already, all in one query: the bins (../histogram.ts) of a few columns are one
+ * whole number, a row is counted once for each such number, and each column's counts are the sums over the others'.
  */
 import type { Counted } from '../counts.js'
 import { addBins, type Grid, gridOf, type Histogram } from '../histogram.js'
@@ -16,6 +15,8 @@ import { queryOf } from './reads.js'
 
 /** Columns of one query. */
 const TOGETHER = 128
+/** Numbers that a few columns' bins may make together: their counts stay in a processor's cache. */
+const MOST = 2048
 
 /** By index in `wanted`; none where no histogram is asked for, or there is no finite range. */
 export async function histogramPass(
@@ -32,29 +33,64 @@ export async function histogramPass(
   })
   const found = new Map<number, Histogram>()
   for (let start = 0; start < drawn.length; start += TOGETHER) {
-    const some = drawn.slice(start, start + TOGETHER)
-    const counts = some.map(({ want: { column, type }, grid }, i) => {
-      const value = expression(numberOf(column, type), values.schema, spark)
-      return `histogram_numeric(${binOf(value, grid)}, ${Math.max(2, grid.bins)}) AS c${i}`
-    })
-    const query = queryOf(cluster, values, `SELECT ${counts.join(', ')} FROM (\n${compile(values, spark)}\n) AS q`)
-    for await (const row of rowsOfQuery(cluster, query, signal))
-      for (const [i, { index, grid }] of some.entries()) found.set(index, binned(grid, row[i]))
+    const groups = grouped(drawn.slice(start, start + TOGETHER))
+    const counts = new Map(groups.flat().map(({ index, grid }) => [index, Array.from({ length: grid.bins }, () => 0)]))
+    for await (const [key, count] of rowsOfQuery(cluster, queryOf(cluster, values, countsOf(values, groups)), signal)) {
+      let left = Number(key) % MOST
+      // the last column's bin is the last digit
+      for (const { index, grid } of [...(groups[Math.floor(Number(key) / MOST)] ?? [])].reverse()) {
+        const [bin, of] = [left % (grid.bins + 1), counts.get(index)]
+        if (of !== undefined && bin < grid.bins) of[bin] = (of[bin] ?? 0) + Number(count)
+        left = Math.floor(left / (grid.bins + 1))
+      }
+    }
+    for (const { index, grid } of groups.flat()) {
+      const { power, first } = grid
+      found.set(index, addBins(grid, [{ power, first, counts: counts.get(index) ?? [] }]))
+    }
   }
   return found
+}
+
+interface Drawn {
+  readonly index: number
+  readonly want: Wanted
+  readonly grid: Grid
+}
+
+/** Columns whose bins are one number: of each all its bins, and one for what is missing. */
+function grouped(drawn: readonly Drawn[]): readonly (readonly Drawn[])[] {
+  const groups: Drawn[][] = []
+  let size = MOST
+  for (const one of drawn) {
+    const bins = one.grid.bins + 1
+    if (size * bins > MOST) {
+      groups.push([])
+      size = 1
+    }
+    groups.at(-1)?.push(one)
+    size *= bins
+  }
+  return groups
+}
+
+function countsOf(values: Relation, groups: readonly (readonly Drawn[])[]): string {
+  const keys = groups.map((group, g) => {
+    const digits = group.map(({ want: { column, type }, grid }) => {
+      const value = expression(numberOf(column, type), values.schema, spark)
+      return [`coalesce(${binOf(value, grid)}, ${grid.bins}L)`, grid.bins + 1] as const
+    })
+    const number = digits.reduce((sql, [digit, base]) => (sql === '' ? digit : `(${sql}) * ${base}L + ${digit}`), '')
+    return `${g * MOST}L + ${number}`
+  })
+  return `SELECT k, count(*) AS n FROM (
+  SELECT explode(array(${keys.join(', ')})) AS k FROM (\n${compile(values, spark)}\n) AS q
+) AS e GROUP BY k`
 }
 
 /** SQL of a value's place in the grid: a quotient by a power of two is exact unless it is too small for a double. */
 function binOf(value: string, { first, unit, power }: Grid): string {
   const bin = `floor(${value} / ${numberLiteral(unit * 2 ** power)})`
-  const place = `CAST(${bin} - ${first}L AS DOUBLE)`
-  return first < 0 ? `CASE WHEN ${bin} = 0 AND ${value} < 0 THEN ${numberLiteral(-1 - first)} ELSE ${place} END` : place
-}
-
-/** Equal places may come more than once: each task's list is put behind the others'. */
-function binned(grid: Grid, list: unknown): Histogram {
-  const counts = Array.from({ length: grid.bins }, () => 0)
-  for (const { x, y } of (list ?? []) as Iterable<{ readonly x: number; readonly y: number }>)
-    counts[Math.round(x)] = (counts[Math.round(x)] ?? 0) + Number(y)
-  return addBins(grid, [{ power: grid.power, first: grid.first, counts }])
+  const place = `${bin} - ${first}L`
+  return first < 0 ? `CASE WHEN ${bin} = 0 AND ${value} < 0 THEN ${-1 - first}L ELSE ${place} END` : place
 }

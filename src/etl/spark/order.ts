@@ -3,11 +3,12 @@
  * read as a union of files, each in its own tasks: Spark keeps the order of a union's inputs, of a file's pieces and of a
  * sort.
  */
+import { MillraceError } from '../../core/errors.js'
 import { isOrdered, union, type Relation } from '../relation.js'
 import { baseOf } from './prepare.js'
 
-/** Files of one query: each is a branch of its plan. */
-const TOGETHER = 64
+/** Files of one query: each is a branch of its plan, or of the SQL that tells them apart. */
+export const FILES_AT_ONCE = 64
 
 /** A query whose rows come in order. */
 export interface Piece {
@@ -29,7 +30,7 @@ export function piecesOf(relation: Relation): readonly Piece[] {
   for (const part of partsOf(relation)) {
     if (baseOf(part).kind === 'scan') {
       open.push(part)
-      if (open.length === TOGETHER) close()
+      if (open.length === FILES_AT_ONCE) close()
     } else {
       close()
       pieces.push({ relation: part, isFixed: false })
@@ -41,14 +42,8 @@ export function piecesOf(relation: Relation): readonly Piece[] {
 
 function partsOf(relation: Relation): readonly Relation[] {
   switch (relation.kind) {
-    case 'scan': {
-      const { source, rowsBefore } = relation
-      return source.paths.map((path, i) => ({
-        ...relation,
-        source: { ...source, paths: [path] },
-        ...(rowsBefore === undefined ? {} : { rowsBefore: rowsBefore.slice(i, i + 1) }),
-      }))
-    }
+    case 'scan':
+      return relation.source.paths.map((_, i) => ofFiles(relation, i, i + 1))
     case 'union':
       return relation.inputs.flatMap(partsOf)
     case 'project':
@@ -56,5 +51,18 @@ function partsOf(relation: Relation): readonly Relation[] {
       return partsOf(relation.input).map((input) => ({ ...relation, input }))
     default:
       return [relation]
+  }
+}
+
+/** Projections and filters on a scan, over some of its files. */
+export function ofFiles(relation: Relation, start: number, end: number): Relation {
+  if (relation.kind === 'project' || relation.kind === 'filter')
+    return { ...relation, input: ofFiles(relation.input, start, end) }
+  if (relation.kind !== 'scan') throw new MillraceError('MR_INTERNAL_BUG', `a ${relation.kind} has no files`)
+  const { source, rowsBefore } = relation
+  return {
+    ...relation,
+    source: { ...source, paths: source.paths.slice(start, end) },
+    ...(rowsBefore === undefined ? {} : { rowsBefore: rowsBefore.slice(start, end) }),
   }
 }

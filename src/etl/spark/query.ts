@@ -109,6 +109,9 @@ function columnAt(table: Table, index: number): Column<unknown> {
   return column
 }
 
+/** Rows that tell beforehand what to expect of values. */
+export const FIRST_ROWS = 50_000
+
 /** What projections and filters make of the first rows of what they stand on. */
 export const ofFirstRows = (relation: Relation, count: number): Relation =>
   relation.kind === 'project' || relation.kind === 'filter'

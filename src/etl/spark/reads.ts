@@ -9,6 +9,7 @@ import { DELETED, deletedName, POSITION, scanName, spark } from '../sql/spark-sc
 import type { Cluster } from './cluster.js'
 import type { SparkQuery, SparkRead } from './connect/plan.js'
 import { deletionsAt } from './deletions.js'
+import { FILES_AT_ONCE } from './order.js'
 import { type Scan, storedType } from './prepare.js'
 
 /**
@@ -94,16 +95,28 @@ function position(paths: readonly string[], rowsBefore: readonly number[], metad
   const own = `${metadata}.row_index`
   if (paths.length === 1) return `${own} + ${rowsBefore[0] ?? 0}L`
   const files = paths.map((path, i) => ({ path: locationOf(path), before: rowsBefore[i] ?? 0 }))
+  const file = `${metadata}.file_path`
+  if (files.length > FILES_AT_ONCE) {
+    // what tells so many apart would be a method that Java does not compile
+    const place = spark.position(
+      file,
+      files.map(({ path }) => path),
+    )
+    const list = textLiteral(JSON.stringify(files.map((one) => one.before)))
+    return `${own} + coalesce(get(from_json(${list}, 'array<bigint>'), CAST(${place} AS INT)), ${unexpected(file)})`
+  }
   files.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)))
-  return `${own} + ${before(files, 0, files.length - 1, `${metadata}.file_path`)}`
+  return `${own} + ${before(files, 0, files.length - 1, file)}`
 }
 
-/** Nested halves, so that a thousand files cost ten comparisons; a path that is none of them is an error, not a wrong row. */
+const unexpected = (file: string): string => `CAST(raise_error(concat('unexpected file ', ${file})) AS BIGINT)`
+
+/** Nested halves, so that 64 files cost six comparisons; a path that is none of them is an error, not a wrong row. */
 function before(files: readonly { path: string; before: number }[], from: number, to: number, file: string): string {
   if (from >= to) {
     const one = files[from]
     const path = textLiteral(one?.path ?? '')
-    return `if(${file} = ${path}, ${one?.before ?? 0}L, CAST(raise_error(concat('unexpected file ', ${file})) AS BIGINT))`
+    return `if(${file} = ${path}, ${one?.before ?? 0}L, ${unexpected(file)})`
   }
   const middle = (from + to) >> 1
   const first = textLiteral(files[middle + 1]?.path ?? '')

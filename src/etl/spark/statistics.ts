@@ -1,35 +1,25 @@
 /**
- * Column statistics, the same bits on every run: sums of floating-point numbers are made per row group of a Parquet
- * file, which one task reads in order, and combined in file order (../counts.ts); everything else is exact anyway. What
- * is not a Parquet file with projections and filters is written to one first, in a total order.
+ * Column statistics: what is counted and summed comes file by file (sums.ts), and from the memo for files seen before;
+ * quantiles, values and histograms take all rows. What is not a Parquet file with projections and filters is written to
+ * one first, in a total order.
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MillraceError } from '../../core/errors.js'
-import { parallel } from '../../core/parallel.js'
-import { countPass, describe, figuresOf, type Partial, readPartials } from '../counts.js'
-import { groupOf, plainScan, positionName, rowGroups, withPosition } from '../duckdb/row-groups.js'
+import { type Counted, countPass, describe, type Partial } from '../counts.js'
+import { plainScan } from '../duckdb/row-groups.js'
 import type { ColumnStatistics, StatisticsRequest } from '../engine.js'
-import { aggregate, col, type Named } from '../expr.js'
+import { col, type Named } from '../expr.js'
 import { type Parts, partsOf } from '../parts.js'
-import { aggregated, project, scan, type Relation } from '../relation.js'
+import { project, scan, type Relation } from '../relation.js'
 import { compile } from '../sql/compile.js'
 import { spark } from '../sql/spark-scan.js'
-import { numberOf, presentValue, type Wanted } from '../statistics.js'
+import { NO_MOMENTS, numberOf, presentValue, type Wanted } from '../statistics.js'
 import type { Cluster } from './cluster.js'
 import { histogramPass } from './histograms.js'
 import { quantiles } from './quantiles.js'
-import { rowsOf } from './query.js'
-import { valuePass } from './values.js'
+import { partialsOf } from './sums.js'
+import { distinctPass, listPass } from './values.js'
 import { writeTable } from './write.js'
-
-/**
- * Figures of one query: Spark makes one method of them that adds up partial results, and Java compiles none of more than
- * 8,000 bytes; of 85 figures it has 6,500.
- */
-const FIGURES = 85
-/** Queries at a time. */
-const AT_ONCE = 3
 
 /** See `Engine.statistics`. */
 export async function statistics(
@@ -62,6 +52,10 @@ export async function statistics(
   }
 }
 
+/** A range, a mean or a deviation, or nothing but how many are missing: what no other pass tells of a column by the way. */
+const isSummed = ({ request: { mean, stddev, range, values, quantiles } }: Wanted): boolean =>
+  (mean ?? stddev ?? range ?? false) || (values === undefined && quantiles === undefined)
+
 /** @param given `values` before it was made ready for Spark, as the engine in this process reads it */
 async function passes(
   cluster: Cluster,
@@ -72,78 +66,36 @@ async function passes(
   prepare: (relation: Relation) => Promise<Relation>,
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, ColumnStatistics>> {
-  const parts: Parts = found ?? { names: [''], only: () => values, likeness: values }
-  const memo = found === undefined ? undefined : cluster.memo
-  const read = async (relation: Relation): Promise<readonly (readonly Partial[])[]> =>
-    partialsOf(cluster, await prepare(relation), wanted, signal)
-  const { counted } = await countPass(parts, wanted, memo, compile(parts.likeness, spark), read)
-  const ordered = await quantiles(
-    cluster,
-    values,
-    wanted.map(({ request, column, type }, i) => ({
-      expr: numberOf(column, type),
-      count: counted[i]?.moments.count ?? 0,
-      fractions: request.quantiles ?? [],
-    })),
-    signal,
-  )
-  const frequent = await valuePass(cluster, given, values, wanted, signal)
-  return describe(wanted, counted, ordered, frequent, await histogramPass(cluster, values, wanted, counted, signal))
-}
-
-/** For each file of the relation the partials of its row groups, in order; those without rows are left out. */
-async function partialsOf(
-  cluster: Cluster,
-  relation: Relation,
-  wanted: readonly Wanted[],
-  signal?: AbortSignal,
-): Promise<readonly (readonly Partial[])[]> {
-  const plain = plainScan(relation)
-  if (plain === undefined) throw new MillraceError('MR_INTERNAL_BUG', `partials of a ${relation.kind} are in no order`)
-  const groups = await cluster.embedded.use(
-    (connection) => rowGroups(connection, plain.source, plain.rowsBefore),
-    signal,
-  )
-  const position = positionName(relation)
-  const placed = withPosition(relation, position, groups.rowsBefore)
-  const group = { name: 'group', expr: groupOf(col(position), groups.ends) }
-  return readPartials(wanted, async (isSure) => {
-    const found = plain.source.paths.map((): Partial[] => [])
-    const figures = wanted.map((want) => figuresOf(want, isSure))
-    const sets = setsOf(figures)
-    const made: (readonly (readonly unknown[])[])[] = []
-    await parallel([...sets.entries()], AT_ONCE, async ([s, { start, end }]) => {
-      const columns = figures
-        .slice(start, end)
-        .flatMap((exprs, i) => exprs.map((expr, j): Named => ({ name: `${i}.${j}`, expr })))
-      const partials = aggregated(placed, [group], [{ name: 'rows', expr: aggregate('count', []) }, ...columns])
-      const rows: (readonly unknown[])[] = []
-      for await (const row of rowsOf(cluster, partials, signal)) rows.push(row)
-      made[s] = rows.sort((a, b) => Number(a[0]) - Number(b[0]))
-    })
-    for (const [r, [index, count]] of (made[0] ?? []).entries()) {
-      const left = made.flatMap((rows) => (rows[r] ?? []).slice(2)).map(numberOrNull)
-      const partial: Partial = [Number(count), ...figures.map((exprs) => left.splice(0, exprs.length))]
-      found[groups.files[Number(index)] ?? 0]?.push(partial)
-    }
-    return found
-  })
-}
-
-const numberOrNull = (value: unknown): number | null => (value === null || value === undefined ? null : Number(value))
-
-/** Columns whose figures are made in one query: at least one set, if only an empty one. */
-function setsOf(figures: readonly (readonly unknown[])[]): readonly { readonly start: number; readonly end: number }[] {
-  const sets = [{ start: 0, end: 0 }]
-  let held = 0
-  for (const [i, { length }] of figures.entries()) {
-    held += length
-    if (held > FIGURES && i > 0) {
-      sets.push({ start: i, end: i })
-      held = length
-    }
-    const last = sets.at(-1)
-    if (last !== undefined) last.end = i + 1
+  const counted: Counted[] = []
+  const count = (index: number, rows: number, present: number): void => {
+    counted[index] ??= { rows, moments: { ...NO_MOMENTS, count: present }, min: undefined, max: undefined }
   }
-  return sets
+  const summed = [...wanted.entries()].filter(([, want]) => isSummed(want))
+  if (summed.length > 0) {
+    const parts: Parts = found ?? { names: [''], only: () => values, likeness: values }
+    const memo = found === undefined ? undefined : cluster.memo
+    const asked = summed.map(([, want]) => want)
+    const read = async (relation: Relation): Promise<readonly (readonly Partial[])[]> =>
+      partialsOf(cluster, found === undefined ? given : relation, await prepare(relation), asked, signal)
+    const sums = await countPass(parts, asked, memo, compile(parts.likeness, spark), read)
+    for (const [k, [i]] of summed.entries()) counted[i] = sums.counted[k] ?? NOTHING
+  }
+  const ordered: (readonly number[])[] = []
+  const shared = [...wanted.entries()].flatMap(([index, { request, column, type }]) =>
+    request.quantiles === undefined ? [] : [{ index, expr: numberOf(column, type), fractions: request.quantiles }],
+  )
+  for (const [k, { rows, count: present, values: at }] of (
+    await quantiles(cluster, values, shared, signal)
+  ).entries()) {
+    const { index = 0 } = shared[k] ?? {}
+    ordered[index] = at
+    count(index, rows, present)
+  }
+  const listed = await listPass(cluster, values, wanted, signal)
+  for (const [index, { rows, count: present }] of listed) count(index, rows, present)
+  const distinct = await distinctPass(cluster, given, values, wanted, signal)
+  const drawn = await histogramPass(cluster, values, wanted, counted, signal)
+  return describe(wanted, counted, ordered, new Map([...listed, ...distinct]), drawn)
 }
+
+const NOTHING: Counted = { rows: 0, moments: NO_MOMENTS, min: undefined, max: undefined }

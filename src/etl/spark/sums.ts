@@ -1,0 +1,241 @@
+/**
+ * Counts, sums and ranges of a table's files, the same bits on every run: sums of floating-point numbers are made for each
+ * piece of a file, which one task reads in order, and combined in file order (../counts.ts). Where a file is cut into
+ * pieces depends on the file alone (settings.ts).
+ */
+import { MillraceError } from '../../core/errors.js'
+import { parallel } from '../../core/parallel.js'
+import { figuresOf, hasMean, type Partial } from '../counts.js'
+import { groupOf, plainScan, positionName, withPosition } from '../duckdb/row-groups.js'
+import { aggregate, call, col, type Expr, num } from '../expr.js'
+import { aggregated, type Relation } from '../relation.js'
+import { compile, expression } from '../sql/compile.js'
+import { duckdb } from '../sql/duckdb.js'
+import { spark } from '../sql/spark-scan.js'
+import { numberOf, type Wanted } from '../statistics.js'
+import type { Cluster } from './cluster.js'
+import { rowsOf as rowsInFiles } from './footers.js'
+import { FILES_AT_ONCE, ofFiles } from './order.js'
+import { FIRST_ROWS, ofFirstRows, rowsOfQuery } from './query.js'
+import { queryOf } from './reads.js'
+
+/**
+ * Figures of one query: Spark makes one method of them that adds up partial results, and Java compiles none of more than
+ * 8,000 bytes; of 85 figures it has 6,500.
+ */
+const FIGURES = 85
+/** Queries at a time. */
+const AT_ONCE = 3
+
+/** What is asked of a column, and a partial's figures (`figuresOf`) made of the answers. */
+interface Figures {
+  readonly exprs: readonly Expr[]
+  readonly read: (found: readonly (number | null)[]) => readonly (number | null)[]
+}
+
+/** For each file of a table the partials of its pieces, in order; those without rows are left out. */
+type Pieces = readonly (readonly Partial[])[]
+
+/**
+ * @param given what `relation` was before it was made ready for Spark, as the engine in this process reads it
+ * @param relation only projections and filters on one scan of Parquet
+ */
+export async function partialsOf(
+  cluster: Cluster,
+  given: Relation,
+  relation: Relation,
+  wanted: readonly Wanted[],
+  signal?: AbortSignal,
+): Promise<Pieces> {
+  const near = await nearbyValues(cluster, given, wanted, signal)
+  const partials = await pieces(
+    cluster,
+    relation,
+    wanted.map((want, i) => aroundValue(want, near[i] ?? 0)),
+    signal,
+  )
+  const rough = [...wanted.entries()].filter(([i, want]) => isRough(want, i, near[i] ?? 0, partials.flat()))
+  if (rough.length === 0) return partials
+  const again = await pieces(
+    cluster,
+    relation,
+    rough.map(([, want]) => exactly(want)),
+    signal,
+  )
+  return partials.map((file, f) =>
+    file.map((partial, p): Partial => {
+      const [rows, ...columns] = partial
+      for (const [k, [i]] of rough.entries()) columns[i] = again[f]?.[p]?.[k + 1] as (typeof columns)[number]
+      return [rows, ...columns]
+    }),
+  )
+}
+
+/** Medians of the first rows: any number near the mean makes sums of squares cheap and exact (`aroundValue`). */
+async function nearbyValues(
+  { embedded }: Cluster,
+  given: Relation,
+  wanted: readonly Wanted[],
+  signal?: AbortSignal,
+): Promise<readonly number[]> {
+  const asked = [...wanted.entries()].filter(([, { request }]) => request.stddev === true)
+  if (asked.length === 0) return []
+  const medians = asked.map(([, { column, type }], i) => ({
+    name: `m${i}`,
+    expr: aggregate('quantile', [numberOf(column, type)], [0.5]),
+  }))
+  const sql = compile(aggregated(ofFirstRows(given, FIRST_ROWS), [], medians), duckdb)
+  const row = await embedded.use(async (connection) => (await connection.runAndReadAll(sql)).getRows()[0], signal)
+  const near = wanted.map(() => 0)
+  for (const [k, [i]] of asked.entries()) {
+    const median = Number(row?.[k] ?? 0)
+    near[i] = Math.abs(median) < 1e150 ? median : 0
+  }
+  return near
+}
+
+/**
+ * Sums of differences from a number and of their squares (Chan, Golub and LeVeque 1983, "shifted data"): half the work of
+ * Spark's own means and variances, and as exact while the number is no farther from the mean than a few deviations.
+ */
+function aroundValue(want: Wanted, near: number): Figures {
+  const { request, column, type } = want
+  const number = numberOf(column, type)
+  const difference = near === 0 ? number : call('sub', number, num(near))
+  const exprs = [
+    aggregate('count', [col(column)]),
+    ...(hasMean(want) ? [aggregate('sum', [difference])] : []),
+    ...(request.stddev === true ? [aggregate('sum', [call('mul', difference, difference)])] : []),
+    ...(request.range === true ? [aggregate('min', [number]), aggregate('max', [number])] : []),
+  ]
+  const read = (found: readonly (number | null)[]): readonly (number | null)[] => {
+    const [count = 0, ...left] = found
+    const sum = hasMean(want) ? left.shift() : undefined
+    const squares = request.stddev === true ? left.shift() : undefined
+    if (typeof count !== 'number' || count === 0 || typeof sum !== 'number') return [count, ...nothing(want), ...left]
+    const mean = near + sum / count
+    const variance = typeof squares === 'number' ? [Math.max(0, squares - (sum * sum) / count) / count, count] : []
+    return [count, mean, ...variance, ...left]
+  }
+  return { exprs, read }
+}
+
+const nothing = (want: Wanted): readonly null[] => [
+  ...(hasMean(want) ? [null] : []),
+  ...(want.request.stddev === true ? [null, null] : []),
+]
+
+const exactly = (want: Wanted): Figures => ({ exprs: figuresOf(want, true), read: (found) => found })
+
+/** Beyond, the squares of differences were larger than what is left of them, and their roundings with them. */
+const MOST_OFF = 100
+/** Of a value from which on squares are told by its name (../counts.ts). */
+const LARGE_SQUARE = 1e290
+
+/** Whether a column's deviation must be made otherwise: the number was far off, or squares were too large. */
+function isRough({ request }: Wanted, index: number, near: number, partials: readonly Partial[]): boolean {
+  if (request.stddev !== true) return false
+  let [count, sum, squares] = [0, 0, 0]
+  for (const partial of partials) {
+    const [n, mean, variance] = (partial as unknown as readonly (readonly (number | null)[])[])[index + 1] ?? []
+    if (typeof n !== 'number' || n === 0) continue
+    const off = Number(mean) - near
+    count += n
+    sum += n * off
+    squares += n * (Number(variance) + off * off)
+  }
+  if (!(squares < LARGE_SQUARE)) return true
+  return count > 0 && squares > MOST_OFF * (squares - (sum * sum) / count)
+}
+
+async function pieces(
+  cluster: Cluster,
+  relation: Relation,
+  figures: readonly Figures[],
+  signal?: AbortSignal,
+): Promise<Pieces> {
+  const paths = plainScan(relation)?.source.paths
+  if (paths === undefined) throw new MillraceError('MR_INTERNAL_BUG', `partials of a ${relation.kind} are in no order`)
+  const found = paths.map((): Partial[] => [])
+  const tasks: (() => Promise<void>)[] = []
+  for (let start = 0; start < paths.length; start += FILES_AT_ONCE) {
+    const some = ofFiles(relation, start, start + FILES_AT_ONCE)
+    const made: Row[][] = []
+    const sets = setsOf(figures)
+    let open = sets.length
+    for (const [s, set] of sets.entries())
+      tasks.push(async () => {
+        made[s] = await query(
+          cluster,
+          some,
+          figures.slice(set.start, set.end).flatMap(({ exprs }) => exprs),
+          signal,
+        )
+        if (--open > 0) return
+        for (const [r, { file, count }] of (made[0] ?? []).entries()) {
+          const left = made.flatMap((rows) => rows[r]?.figures ?? [])
+          found[start + file]?.push([count, ...figures.map(({ exprs, read }) => read(left.splice(0, exprs.length)))])
+        }
+      })
+  }
+  await parallel(tasks, AT_ONCE, (task) => task())
+  return found
+}
+
+/** The rows of a file that one task read. */
+interface Row {
+  readonly file: number
+  readonly first: number
+  readonly count: number
+  readonly figures: readonly (number | null)[]
+}
+
+async function query(
+  cluster: Cluster,
+  relation: Relation,
+  exprs: readonly Expr[],
+  signal?: AbortSignal,
+): Promise<Row[]> {
+  const { source: { paths = [] } = {}, rowsBefore } = plainScan(relation) ?? {}
+  const before = rowsBefore ?? sums(paths.length > 1 ? await rowsInFiles(cluster.embedded, paths, signal) : [0])
+  const position = positionName(relation)
+  const placed = withPosition(relation, position, before)
+  const file = groupOf(col(position), before.slice(1), 0, before.length - 1)
+  // no task reads two pieces of one file: a file has one that is not as large as a task's
+  const columns = [
+    `${expression(file, placed.schema, spark)} AS file`,
+    'spark_partition_id() AS task',
+    ...[aggregate('min', [col(position)]), aggregate('count', []), ...exprs].map(
+      (expr, i) => `${expression(expr, placed.schema, spark)} AS f${i}`,
+    ),
+  ]
+  const sql = `SELECT ${columns.join(',\n  ')} FROM (\n${compile(placed, spark)}\n) AS q GROUP BY 1, 2`
+  const rows: Row[] = []
+  for await (const [index, , first, count, ...figures] of rowsOfQuery(cluster, queryOf(cluster, placed, sql), signal))
+    rows.push({
+      ...{ file: Number(index), first: Number(first), count: Number(count) },
+      figures: figures.map((value) => (value === null || value === undefined ? null : Number(value))),
+    })
+  return rows.sort((a, b) => a.file - b.file || a.first - b.first)
+}
+
+const sums = (rows: readonly number[]): readonly number[] => {
+  let sum = 0
+  return rows.map((count) => (sum += count) - count)
+}
+
+/** Columns whose figures are made in one query: at least one set, if only an empty one. */
+function setsOf(figures: readonly Figures[]): readonly { readonly start: number; readonly end: number }[] {
+  const sets = [{ start: 0, end: 0 }]
+  let held = 0
+  for (const [i, { exprs }] of figures.entries()) {
+    held += exprs.length
+    if (held > FIGURES && i > 0) {
+      sets.push({ start: i, end: i })
+      held = exprs.length
+    }
+    const last = sets.at(-1)
+    if (last !== undefined) last.end = i + 1
+  }
+  return sets
+}
