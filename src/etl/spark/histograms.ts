@@ -34,7 +34,7 @@ export async function histogramPass(
   for (let start = 0; start < drawn.length; start += TOGETHER) {
     const some = drawn.slice(start, start + TOGETHER)
     const counts = some.map(({ want: { column, type }, grid }, i) => {
-      const value = expression(numberOf(column, type), values.schema, spark)
+      const value = expression(numberOf(column, type), values, spark)
       return `histogram_numeric(${binOf(value, grid)}, ${Math.max(2, grid.bins)}) AS c${i}`
     })
     const query = queryOf(cluster, values, `SELECT ${counts.join(', ')} FROM (\n${compile(values, spark)}\n) AS q`)

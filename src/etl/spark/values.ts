@@ -81,7 +81,7 @@ async function withMany(
 function mostFrequent(values: Relation, some: readonly Asking[], most: number): string {
   const columns = some.map(([, { column }]) => identifier(column))
   const which = columns.map((column, i) => `WHEN GROUPING(${column}) = 0 THEN ${i}`).join(' ')
-  const texts = some.map(([, { column }]) => expression(cast(col(column), 'text'), values.schema, spark))
+  const texts = some.map(([, { column }]) => expression(cast(col(column), 'text'), values, spark))
   const sets = columns.map((column) => `(${column})`)
   return `SELECT c, v, n, d FROM (
   SELECT c, v, n, row_number() OVER (PARTITION BY c ORDER BY n DESC, v ASC) AS r, count(*) OVER (PARTITION BY c) AS d
