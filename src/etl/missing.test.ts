@@ -85,6 +85,11 @@ describe('what is never NaN and never empty', () => {
     expect(['x', 'y'].map((name) => isNullOnly(col(name), renamed(table)))).toEqual([false, true])
     expect(['x', 'y'].map((name) => isNullOnly(col(name), renamed(unknown)))).toEqual([false, false])
   })
+  it('is found once for a relation, however often what stands on it asks', () => {
+    let relation = table
+    for (let k = 0; k < 60; k++) relation = withColumns(relation, [{ name: 'x', expr: call('coalesce', x, x) }])
+    expect(isNullOnly(x, relation)).toBe(true)
+  })
   it('is by type alone behind what rows meet in', () => {
     const count: Expr = { op: 'window', fn: 'count', args: [], partitionBy: [], orderBy: [] }
     for (const relation of [
