@@ -3,35 +3,42 @@
  * nowhere else; a dialect then needs only tables.
  *
  * - integers among numbers are cast to numbers, dates among timestamps to timestamps
- * - `is_missing` becomes what missing means for the type; `is_nan` is false, not NULL, for NULL
+ * - `is_missing` becomes what missing means for the type, and `is_null` where that alone can be (missing.ts); what does
+ *   nothing then is left out; `is_nan` is false, not NULL, for NULL
  * - `least`, `greatest`: NULL if any argument is (engines skip NULLs, ONNX and people do not)
  * - `x / 0` is NULL, for whole numbers too; `ln` of what is not positive and `sqrt` of negatives are NULL (engines differ, or fail)
  * - `in` of nothing is false, a case without branches its `otherwise`
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { ColumnType, Schema } from '../core/schema.js'
 import { bool, call, cast, int, missing, num, text, when, type Expr } from './expr.js'
+import { isNothing, isNullOnly } from './missing.js'
+import type { Relation } from './relation.js'
 import { typeOf, unify } from './types.js'
 
-/** `expr` over the columns of `schema`, rewritten; same value, same type. */
-export function lower(expr: Expr, schema: Schema): Expr {
-  const down = (inner: Expr): Expr => lower(inner, schema)
+/** `expr` over the rows of `relation`, rewritten; same value, same type. */
+export function lower(expr: Expr, relation: Relation): Expr {
+  const { schema } = relation
+  const down = (inner: Expr): Expr => lower(inner, relation)
   switch (expr.op) {
     case 'column':
     case 'literal':
       return expr
     case 'call':
-      return lowerCall(expr, expr.args.map(down), schema)
+      return lowerCall(expr, expr.args.map(down), relation)
     case 'case': {
       if (expr.branches.length === 0) return down(expr.otherwise)
       const values = sameType([...expr.branches.map((branch) => branch.then), expr.otherwise].map(down), schema)
-      return {
+      return withoutCheck({
         op: 'case',
         branches: expr.branches.map((branch, i) => ({ when: down(branch.when), then: values[i] ?? branch.then })),
         otherwise: values[expr.branches.length] ?? expr.otherwise,
-      }
+      })
     }
-    case 'cast':
-      return { ...expr, value: down(expr.value) }
+    case 'cast': {
+      const value = down(expr.value)
+      return typeOf(value, schema) === expr.to ? value : { ...expr, value }
+    }
     case 'position':
       return expr.values.length === 0 ? missing('integer') : { ...expr, value: down(expr.value) }
     case 'in': {
@@ -54,15 +61,26 @@ export function lower(expr: Expr, schema: Schema): Expr {
   }
 }
 
-function lowerCall(expr: Expr & { op: 'call' }, args: readonly Expr[], schema: Schema): Expr {
+/** `when(is_null(x), NULL, x)` is x; the same with x cast, as casts make NULL of NULL. */
+function withoutCheck(expr: Expr & { op: 'case' }): Expr {
+  const { when: asked, then } = expr.branches[0] ?? {}
+  const isOfNull = asked?.op === 'call' && asked.fn === 'is_null' && then?.op === 'literal' && then.value === null
+  if (expr.branches.length > 1 || !isOfNull) return expr
+  for (let value = expr.otherwise; ; value = value.value) {
+    if (isDeepStrictEqual(value, asked.args[0])) return expr.otherwise
+    if (value.op !== 'cast') return expr
+  }
+}
+
+function lowerCall(expr: Expr & { op: 'call' }, args: readonly Expr[], relation: Relation): Expr {
+  const { schema } = relation
   const [first = missing('number'), second = missing('number')] = args
   const number = (arg: Expr): Expr => convert(arg, 'number', schema)
   switch (expr.fn) {
     case 'is_missing': {
-      const type = typeOf(first, schema)
       const isNull = call('is_null', first)
-      if (type === 'number') return call('or', isNull, call('is_nan', first))
-      return type === 'text' ? call('or', isNull, call('eq', first, text(''))) : isNull
+      if (isNullOnly(first, relation)) return isNull
+      return call('or', isNull, typeOf(first, schema) === 'text' ? call('eq', first, text('')) : call('is_nan', first))
     }
     case 'is_nan':
       return call('coalesce', call('is_nan', first), bool(false))
@@ -102,8 +120,11 @@ function lowerCall(expr: Expr & { op: 'call' }, args: readonly Expr[], schema: S
     case 'gt':
     case 'ge':
     case 'coalesce':
-    case 'nullif':
       return call(expr.fn, ...sameType(args, schema))
+    case 'nullif': {
+      const [value = first, other = second] = sameType(args, schema)
+      return isNothing(other) && isNullOnly(value, relation) ? value : call('nullif', value, other)
+    }
     default:
       return call(expr.fn, ...args)
   }

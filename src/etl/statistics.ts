@@ -82,36 +82,7 @@ export function presentValue(request: StatisticsRequest, relation: Relation): { 
     if (!(fraction >= 0 && fraction <= 1))
       throw new MillraceError('MR_PLAN_TYPE', `${request.name}: a quantile is between 0 and 1, not ${fraction}`)
   const nothing = type === 'text' ? text('') : type === 'number' ? num(NaN) : undefined
-  const isPresent = nothing === undefined || isNullOnly(request.expr, relation)
-  return { expr: isPresent ? request.expr : call('nullif', request.expr, nothing), type }
-}
-
-/** True if what is missing is NULL already, as in every column of a scan: to compare each value would cost a quarter. */
-export function isNullOnly(expr: Expr, relation: Relation): boolean {
-  switch (expr.op) {
-    case 'column':
-      switch (relation.kind) {
-        case 'scan':
-          return true
-        case 'filter':
-          return isNullOnly(expr, relation.input)
-        case 'project': {
-          const column = relation.columns.find(({ name }) => name === expr.name)
-          return column !== undefined && isNullOnly(column.expr, relation.input)
-        }
-        default:
-          return false
-      }
-    case 'literal':
-      return expr.value !== '' && !Number.isNaN(expr.value)
-    case 'cast':
-      // of text the cast may make NaN
-      return typeOf(expr.value, relation.schema) !== 'text' && isNullOnly(expr.value, relation)
-    case 'call':
-      return expr.fn === 'coalesce' && expr.args.every((arg) => isNullOnly(arg, relation))
-    default:
-      return false
-  }
+  return { expr: nothing === undefined ? request.expr : call('nullif', request.expr, nothing), type }
 }
 
 /** A present value as a number: times in microseconds, truth values as 0 and 1. */

@@ -76,10 +76,15 @@ function checkParams({ fn, params }: Expr & { op: 'window' }): void {
     throw new MillraceError('MR_PLAN_SHAPE', `exact_sum takes a power of two, not ${param}`)
 }
 
+/** By name, for each schema: every expression asks for its columns, and of thousands each would be compared with each. */
+const known = new WeakMap<Schema, ReadonlyMap<string, ColumnType>>()
+
 /** The type of a column, or MR_PLAN_COLUMN_UNKNOWN. */
 export function columnType(name: string, schema: Schema): ColumnType {
-  const field = schema.find((candidate) => candidate.name === name)
-  if (field !== undefined) return field.type
+  const types = known.get(schema) ?? new Map(schema.map((field) => [field.name, field.type]))
+  known.set(schema, types)
+  const type = types.get(name)
+  if (type !== undefined) return type
   const names = schema.map((candidate) => candidate.name)
   const near = nearest(name, names)
   throw new MillraceError('MR_PLAN_COLUMN_UNKNOWN', `there is no column ${JSON.stringify(name)}; ${listed(names)}`, {

@@ -2,9 +2,9 @@
 import type { FeaturesDocument } from '../core/documents.js'
 import { MillraceError } from '../core/errors.js'
 import type { ColumnStatistics, Engine, StatisticsRequest } from '../etl/engine.js'
-import { type Named, cast, col } from '../etl/expr.js'
+import { type Named, cast } from '../etl/expr.js'
 import type { Relation } from '../etl/relation.js'
-import { filled, isNullOnly } from '../etl/statistics.js'
+import { filled } from '../etl/statistics.js'
 import { fittedTransform } from './catalog.js'
 import { advance, head, live, sqlFeatures } from './chain.js'
 import { type ColumnSpec, type Step, parseSteps, withPlace } from './steps.js'
@@ -38,7 +38,7 @@ export async function fitPlan(
     spec,
     steps: parseSteps(spec, options),
     fitted: [],
-    features: [firstOf(spec, trainRows)],
+    features: [head(spec)],
   }))
   for (;;) {
     const requests: StatisticsRequest[] = []
@@ -51,12 +51,6 @@ export async function fitPlan(
     for (const [index, column] of progress.entries()) fitNext(column, index, statistics)
   }
   return assemble(progress)
-}
-
-/** The raw column; without the look for NaN where the table has none, since it would be read several times. */
-function firstOf(spec: ColumnSpec, rows: Relation): SqlFeature {
-  const expr = col(spec.name)
-  return isNullOnly(expr, rows) ? { expr, kind: spec.type, suffix: '' } : head(spec)
 }
 
 /** Beyond this a square overflows, and engines fail or answer infinity. */

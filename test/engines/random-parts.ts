@@ -46,7 +46,7 @@ export const namesOf = ({ relation }: Plan): string[] => relation.schema.map(({ 
 /** Small expressions over the columns that are exact. */
 export function small(plan: Plan): ReturnType<typeof expressionsOver> {
   const short = (one: Arbitrary<Expr>): Arbitrary<Expr> =>
-    one.filter((expr) => expression(expr, plan.relation.schema, sparkTables).length < LONGEST)
+    one.filter((expr) => expression(expr, plan.relation, sparkTables).length < LONGEST)
   const { number, integer, boolean, text, timestamp, date } = expressionsOver(exact(plan), 2)
   return {
     ...{ number: short(number), integer: short(integer), boolean: short(boolean), text: short(text) },

@@ -6,6 +6,7 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { eachPart, type Memo } from '../../core/memo.js'
 import type { Frequent } from '../counts.js'
 import { aggregate, cast, col, type Expr, type Named } from '../expr.js'
+import { lower } from '../lower.js'
 import type { Parts } from '../parts.js'
 import { aggregated, project, type Relation } from '../relation.js'
 import { compile, expression } from '../sql/compile.js'
@@ -179,7 +180,7 @@ function storedColumn(expr: Expr, relation: Relation): string | undefined {
       return storedColumn(expr, relation.input)
     case 'project': {
       const column = relation.columns.find(({ name }) => name === expr.name)
-      return column === undefined ? undefined : storedColumn(column.expr, relation.input)
+      return column === undefined ? undefined : storedColumn(lower(column.expr, relation.input), relation.input)
     }
     default:
       return undefined
@@ -190,7 +191,7 @@ function storedColumn(expr: Expr, relation: Relation): string | undefined {
 function countedValues(rows: Relation, columns: readonly Wanted[], by: readonly string[]): string {
   const names = columns.map(({ column }) => identifier(column))
   const which = names.map((name, i) => `WHEN GROUPING(${name}) = 0 THEN ${i}`).join(' ')
-  const texts = columns.map(({ column }) => expression(cast(col(column), 'text'), rows.schema, duckdb))
+  const texts = columns.map(({ column }) => expression(cast(col(column), 'text'), rows, duckdb))
   const keys = by.map(identifier)
   const sets = names.map((name) => `(${[...keys, name].join(', ')})`)
   return `SELECT ${keys[0] ?? '0'} AS f, CASE ${which} END AS c, coalesce(${texts.join(', ')}) AS v, count(*) AS n

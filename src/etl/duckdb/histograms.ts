@@ -85,7 +85,7 @@ async function count(
   const counts = columns.map(({ want, grid: { first, bins, power, unit } }) => {
     // DuckDB's bins hold their upper edges: of the values' negatives that are the lower ones
     const edges = Array.from({ length: bins }, (_, i) => numberLiteral((1 - first - bins + i) * unit * 2 ** power))
-    const value = expression(numberOf(want.column, want.type), relation.schema, duckdb)
+    const value = expression(numberOf(want.column, want.type), relation, duckdb)
     return `map_values(histogram(-(${value}), [${edges.join(', ')}]))`
   })
   const key = isOne ? '' : identifier(FILE)

@@ -90,7 +90,7 @@ async function computedOnce(
   const kept = relation.schema.flatMap(({ name }) => (by.includes(name) ? [] : [identifier(name)])).join(', ')
   return (isPart) =>
     `SELECT ${kept} FROM read_parquet(${pathLiteral(path)}, hive_partitioning = false)${
-      isPart === undefined ? '' : ` WHERE ${expression(isPart, relation.schema, duckdb)}`
+      isPart === undefined ? '' : ` WHERE ${expression(isPart, relation, duckdb)}`
     }`
 }
 

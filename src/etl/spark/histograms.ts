@@ -77,7 +77,7 @@ function grouped(drawn: readonly Drawn[]): readonly (readonly Drawn[])[] {
 function countsOf(values: Relation, groups: readonly (readonly Drawn[])[]): string {
   const keys = groups.map((group, g) => {
     const digits = group.map(({ want: { column, type }, grid }) => {
-      const value = expression(numberOf(column, type), values.schema, spark)
+      const value = expression(numberOf(column, type), values, spark)
       return [`coalesce(${binOf(value, grid)}, ${grid.bins}L)`, grid.bins + 1] as const
     })
     const number = digits.reduce((sql, [digit, base]) => (sql === '' ? digit : `(${sql}) * ${base}L + ${digit}`), '')

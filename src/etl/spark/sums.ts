@@ -203,10 +203,10 @@ async function query(
   const file = groupOf(col(position), before.slice(1), 0, before.length - 1)
   // no task reads two pieces of one file: a file has one that is not as large as a task's
   const columns = [
-    `${expression(file, placed.schema, spark)} AS file`,
+    `${expression(file, placed, spark)} AS file`,
     'spark_partition_id() AS task',
     ...[aggregate('min', [col(position)]), aggregate('count', []), ...exprs].map(
-      (expr, i) => `${expression(expr, placed.schema, spark)} AS f${i}`,
+      (expr, i) => `${expression(expr, placed, spark)} AS f${i}`,
     ),
   ]
   const sql = `SELECT ${columns.join(',\n  ')} FROM (\n${compile(placed, spark)}\n) AS q GROUP BY 1, 2`

@@ -96,7 +96,7 @@ async function withMany(
 
 /** Each column's missing values come last, and always: they say how many there are. */
 function mostFrequent(values: Relation, some: readonly Asking[], most: number): string {
-  const texts = some.map(([, { column }]) => expression(cast(col(column), 'text'), values.schema, spark))
+  const texts = some.map(([, { column }]) => expression(cast(col(column), 'text'), values, spark))
   return `SELECT c, v, n, d, a, p FROM (
   SELECT c, v, n, row_number() OVER (PARTITION BY c ORDER BY v IS NULL, n DESC, v ASC) AS r,
     count(v) OVER (PARTITION BY c) AS d, sum(n) OVER (PARTITION BY c) AS a,

@@ -193,7 +193,7 @@ describe.each([duckdb, spark])('SQL of $name', (tables) => {
     golden(`sql/${tables.name}/${name}.sql`, `${sql}\n`)
   })
   it('expressions', () => {
-    const lines = EXPRESSIONS.map(({ label, expr }) => `-- ${label}\n${expression(expr, SCHEMA, tables)}\n`)
+    const lines = EXPRESSIONS.map(({ label, expr }) => `-- ${label}\n${expression(expr, table, tables)}\n`)
     golden(`sql/${tables.name}/expressions.sql`, lines.join('\n'))
   })
   it('has every function somewhere in the golden files', () => {
@@ -212,7 +212,7 @@ describe.each([duckdb, spark])('SQL of $name', (tables) => {
   })
   it('inserts arguments once: what looks like a placeholder in a text stays', () => {
     const odd = call('concat', text('$1'), cast(int(1), 'text'), text('$* AND *'))
-    expect(expression(odd, SCHEMA, tables)).toBe(
+    expect(expression(odd, table, tables)).toBe(
       tables === duckdb
         ? "('$1' || CAST(CAST(1 AS BIGINT) AS VARCHAR) || '$* AND *')"
         : "('\\u00241' || CAST(CAST(1 AS BIGINT) AS STRING) || '\\u0024* AND *')",
@@ -223,13 +223,13 @@ describe.each([duckdb, spark])('SQL of $name', (tables) => {
       let deep: Expr = col('x')
       for (let i = 0; i < depth; i++)
         deep = cast(call('int_mod', cast(call('floor', call('div', deep, num(7))), 'integer'), int(1000)), 'number')
-      return expression(deep, SCHEMA, tables).length
+      return expression(deep, table, tables).length
     })
     const [a = 0, b = 0, c = 0] = lengths
     expect(b).toBeLessThan(3 * a)
     expect(c).toBeLessThan(3 * b)
   })
   it('takes only literals as patterns, which are written for the engine', () => {
-    expect(() => expression(call('matches', col('s'), col('k')), SCHEMA, tables)).toThrow(/must be a literal/)
+    expect(() => expression(call('matches', col('s'), col('k')), table, tables)).toThrow(/must be a literal/)
   })
 })

@@ -30,24 +30,23 @@ export function compile(relation: Relation, tables: SqlDialect): string {
     case 'scan':
       return tables.scan(relation)
     case 'project':
-      return `SELECT\n${list(relation.columns, relation.input.schema, tables)}\n${from(relation.input)}`
+      return `SELECT\n${list(relation.columns, relation.input, tables)}\n${from(relation.input)}`
     case 'filter':
-      return `SELECT *\n${from(relation.input)}\nWHERE ${expression(relation.predicate, relation.input.schema, tables)}`
+      return `SELECT *\n${from(relation.input)}\nWHERE ${expression(relation.predicate, relation.input, tables)}`
     case 'aggregate': {
-      const columns = list([...relation.groupBy, ...relation.aggregates], relation.input.schema, tables)
+      const columns = list([...relation.groupBy, ...relation.aggregates], relation.input, tables)
       const keys = relation.groupBy.map((_, i) => i + 1).join(', ')
       return `SELECT\n${columns}\n${from(relation.input)}${keys === '' ? '' : `\nGROUP BY ${keys}`}`
     }
     case 'window':
       // not one by one: Spark 4.3 loses a column that stands beside a window of it over a union that begins with a literal
-      return `SELECT *${relation.columns.map((one) => `,\n${list([one], relation.input.schema, tables)}`).join('')}\n${from(relation.input)}`
+      return `SELECT *${relation.columns.map((one) => `,\n${list([one], relation.input, tables)}`).join('')}\n${from(relation.input)}`
     case 'union':
       return relation.inputs.map((input) => `SELECT *\n${from(input)}`).join('\nUNION ALL\n')
     case 'join': {
       const { left, right, how } = relation
       const on = relation.on.map(
-        (pair) =>
-          `${expression(pair.left, left.schema, tables, 'l')} = ${expression(pair.right, right.schema, tables, 'r')}`,
+        (pair) => `${expression(pair.left, left, tables, 'l')} = ${expression(pair.right, right, tables, 'r')}`,
       )
       const side = (schema: Schema, alias: string): string[] =>
         schema.map(({ name }) => `  ${alias}.${id(name)} AS ${id(name)}`)
@@ -60,7 +59,7 @@ export function compile(relation: Relation, tables: SqlDialect): string {
       // what reads no column orders nothing, and DuckDB refuses it where it is a literal
       const by = relation.by.filter(({ expr }) => columnsOf(expr).size > 0)
       const rows = `SELECT *\n${from(relation.input)}`
-      return by.length === 0 ? rows : `${rows}\n${ordering(by, relation.input.schema, tables)}`
+      return by.length === 0 ? rows : `${rows}\n${ordering(by, relation.input, tables)}`
     }
     case 'limit': {
       const { input, count, offset } = relation
@@ -72,31 +71,31 @@ export function compile(relation: Relation, tables: SqlDialect): string {
 }
 
 /** `ORDER BY …`, nulls written out. */
-export function ordering(by: readonly OrderKey[], schema: Schema, tables: SqlDialect, alias?: string): string {
+export function ordering(by: readonly OrderKey[], relation: Relation, tables: SqlDialect, alias?: string): string {
   const keys = by.map(
     (key) =>
-      `${expression(key.expr, schema, tables, alias)} ${key.descending === true ? 'DESC' : 'ASC'} ` +
+      `${expression(key.expr, relation, tables, alias)} ${key.descending === true ? 'DESC' : 'ASC'} ` +
       `NULLS ${key.nulls === 'first' ? 'FIRST' : 'LAST'}`,
   )
   return `ORDER BY ${keys.join(', ')}`
 }
 
-/** An expression over the columns of `schema`, each written behind `alias.` if one is given. */
-export function expression(expr: Expr, schema: Schema, tables: SqlDialect, alias?: string): string {
-  return emit(lower(expr, schema), schema, tables, alias)
+/** An expression over the rows of `relation`, each written behind `alias.` if one is given. */
+export function expression(expr: Expr, relation: Relation, tables: SqlDialect, alias?: string): string {
+  return emit(lower(expr, relation), relation, tables, alias)
 }
 
-function list(columns: readonly Named[], schema: Schema, tables: SqlDialect): string {
+function list(columns: readonly Named[], relation: Relation, tables: SqlDialect): string {
   return columns
-    .map(({ name, expr }) => `  ${expression(expr, schema, tables)} AS ${tables.identifier(name)}`)
+    .map(({ name, expr }) => `  ${expression(expr, relation, tables)} AS ${tables.identifier(name)}`)
     .join(',\n')
 }
 
-function emit(expr: Expr, schema: Schema, tables: SqlDialect, alias: string | undefined): string {
-  const sql = (inner: Expr): string => emit(inner, schema, tables, alias)
+function emit(expr: Expr, relation: Relation, tables: SqlDialect, alias: string | undefined): string {
+  const sql = (inner: Expr): string => emit(inner, relation, tables, alias)
   switch (expr.op) {
     case 'column': {
-      typeOf(expr, schema)
+      typeOf(expr, relation.schema)
       return `${alias === undefined ? '' : `${alias}.`}${tables.identifier(expr.name)}`
     }
     case 'literal':
@@ -109,18 +108,18 @@ function emit(expr: Expr, schema: Schema, tables: SqlDialect, alias: string | un
       return `CASE ${branches.join(' ')} ELSE ${sql(expr.otherwise)} END`
     }
     case 'cast':
-      return tables.cast(sql(expr.value), typeOf(expr.value, schema), expr.to, expr.lenient ?? false)
+      return tables.cast(sql(expr.value), typeOf(expr.value, relation.schema), expr.to, expr.lenient ?? false)
     case 'position':
       return tables.position(sql(expr.value), expr.values)
     case 'in':
-      return tables.contains(sql(expr.value), typeOf(expr.value, schema), expr.values, expr.type)
+      return tables.contains(sql(expr.value), typeOf(expr.value, relation.schema), expr.values, expr.type)
     case 'aggregate': {
       const args = expr.args.map(sql)
       const where = expr.filter === undefined ? '' : ` FILTER (WHERE ${sql(expr.filter)})`
       const params = (expr.params ?? []).map((value) => tables.literal({ op: 'literal', value, type: 'number' }))
       if (expr.fn === 'count' && args.length === 0) return `count(*)${where}`
       const whole = fill(tables.aggregates[expr.fn], [...args, ...params])
-      return sized(expr, `${whole}${where}`, schema, tables)
+      return sized(expr, `${whole}${where}`, relation, tables)
     }
     case 'window': {
       const args = [...expr.args.map(sql), ...windowParams(expr).map((param) => tables.literal(param))]
@@ -128,10 +127,10 @@ function emit(expr: Expr, schema: Schema, tables: SqlDialect, alias: string | un
       const by = expr.partitionBy.map(sql)
       const parts = [
         ...(by.length === 0 ? [] : [`PARTITION BY ${by.join(', ')}`]),
-        ...(expr.orderBy.length > 0 ? [ordering(expr.orderBy, schema, tables, alias)] : anyOrder(expr, tables)),
+        ...(expr.orderBy.length > 0 ? [ordering(expr.orderBy, relation, tables, alias)] : anyOrder(expr, tables)),
         ...(expr.frame === undefined ? [] : [frameSql(expr.frame)]),
       ]
-      return sized(expr, `${call} OVER (${parts.join(' ')})`, schema, tables)
+      return sized(expr, `${call} OVER (${parts.join(' ')})`, relation, tables)
     }
   }
 }
@@ -161,13 +160,18 @@ function frameSql({ unit, from, to }: Frame): string {
  * Engines widen integer sums: brought back to 64 bits around the whole call, filter and window included. Likewise exact
  * sums to doubles.
  */
-function sized(expr: Expr & { op: 'aggregate' | 'window' }, sql: string, schema: Schema, tables: SqlDialect): string {
+function sized(
+  expr: Expr & { op: 'aggregate' | 'window' },
+  sql: string,
+  relation: Relation,
+  tables: SqlDialect,
+): string {
   if (expr.fn === 'exact_sum') {
     const scale = tables.literal({ op: 'literal', value: expr.params?.[0] ?? 1, type: 'number' })
     return fill(tables.exactSum, [sql, scale])
   }
   if (expr.fn === 'row_number') return fill(tables.rowNumber, [sql])
-  const widened = (expr.fn === 'sum' && typeOf(expr, schema) === 'integer') || expr.fn === 'count_if'
+  const widened = (expr.fn === 'sum' && typeOf(expr, relation.schema) === 'integer') || expr.fn === 'count_if'
   return widened ? fill(tables.integerSum, [sql]) : sql
 }
 

@@ -13,7 +13,7 @@ SELECT
   stddev_samp("x") AS "stddev_samp",
   var_pop("x") AS "var_pop",
   quantile_cont("x", 2.5e-1) AS "quantile",
-  CAST(sum("id") FILTER (WHERE (("s" IS NULL) OR ("s" = ''))) AS BIGINT) AS "filtered"
+  CAST(sum("id") FILTER (WHERE ("s" IS NULL)) AS BIGINT) AS "filtered"
 FROM (
   SELECT
     CAST("id" AS BIGINT) AS "id",

@@ -180,16 +180,16 @@ CASE WHEN ((NOT (nullif("x", 1.5e0) IS NULL))) THEN greatest(nullif("x", 1.5e0),
 ((CAST('NaN' AS DOUBLE) IS NULL) OR isnan(CAST('NaN' AS DOUBLE)))
 
 -- is_missing NULL
-((CAST(NULL AS DOUBLE) IS NULL) OR isnan(CAST(NULL AS DOUBLE)))
+(CAST(NULL AS DOUBLE) IS NULL)
 
 -- is_missing no
-(("x" IS NULL) OR isnan("x"))
+("x" IS NULL)
 
 -- is_missing text
 (('' IS NULL) OR ('' = ''))
 
 -- is_missing blank is not
-((' ' IS NULL) OR (' ' = ''))
+(' ' IS NULL)
 
 -- is_missing integer
 ("id" IS NULL)

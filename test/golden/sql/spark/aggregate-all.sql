@@ -13,7 +13,7 @@ SELECT
   stddev_samp(`x`) AS `stddev_samp`,
   var_pop(`x`) AS `var_pop`,
   percentile(`x`, 2.5e-1) AS `quantile`,
-  sum(`id`) FILTER (WHERE ((`s` IS NULL) OR (`s` = ''))) AS `filtered`
+  sum(`id`) FILTER (WHERE (`s` IS NULL)) AS `filtered`
 FROM (
   SELECT
     CAST(`id` AS BIGINT) AS `id`,
