@@ -113,6 +113,8 @@ function lowerCall(expr: Expr & { op: 'call' }, args: readonly Expr[], relation:
       const isNever = second.op === 'literal' && second.value !== null && BigInt(second.value) !== 0n
       return call(expr.fn, first, isNever ? second : call('nullif', second, int(0)))
     }
+    case 'epoch_us':
+      return call('epoch_us', convert(first, 'timestamp', schema))
     case 'eq':
     case 'ne':
     case 'lt':

@@ -121,6 +121,7 @@ export const EXPRESSIONS: readonly ExpressionCase[] = [
   is('md5', call('md5', text('0|millrace-1')), '32e6c1166f2da311e37649ef354074cc'),
   is('matches', call('matches', text('abc123'), text('[0-9]{3}$')), true),
   is('matches not', call('matches', text('abc'), text('^b')), false),
+  is('epoch_us of a date', call('epoch_us', { op: 'literal', value: '0001-01-01', type: 'date' }), -62135596800000000n),
   is('epoch_us', call('epoch_us', time('1969-12-31T23:59:59.999999Z')), -1n),
 
   is('case', when(call('gt', col('x'), num(1)), text('big'), text('small')), 'big'),
@@ -136,6 +137,8 @@ export const EXPRESSIONS: readonly ExpressionCase[] = [
   is('cast text to time without zone', cast(text('2024-01-01 00:00:00'), 'timestamp'), 1704067200000000n),
   is('cast text to time, lenient', cast(text('noon'), 'timestamp', true), null),
   is('cast text to date', cast(text('2024-01-01'), 'date'), 1704067200000000n),
+  is('cast date to time', cast({ op: 'literal', value: '1582-10-10', type: 'date' }, 'timestamp'), -12219724800000000n),
+  is('cast time to text', cast(time('1969-12-31T23:59:59.5Z'), 'text'), '1969-12-31 23:59:59.5'),
   is('cast time to date', cast(time('2024-01-01T23:59:59Z'), 'date'), 1704067200000000n),
   is('cast whole number to text', cast(num(3), 'text'), '3'),
   is('cast number to text', cast(num(-0.25), 'text'), '-0.25'),

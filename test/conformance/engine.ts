@@ -44,6 +44,7 @@ import { EXPRESSIONS } from './engine-expressions.js'
 import { foldersConformance } from './engine-folders.js'
 import { inferenceConformance } from './engine-inference.js'
 import { statisticsConformance } from './engine-statistics.js'
+import { timesConformance } from './engine-times.js'
 
 /** What the parts of the suite share. */
 export interface Bench {
@@ -595,6 +596,7 @@ export function engineConformance(name: string, open: () => Promise<Engine>): vo
     foldersConformance(bench)
     deletedConformance(bench)
     statisticsConformance(bench)
+    timesConformance(bench)
 
     it('refuses to work when closed', async () => {
       const other = await open()

@@ -19,6 +19,7 @@ import {
   type LiteralValue,
   type Named,
   type WindowFunction,
+  when,
 } from '../../src/etl/expr.js'
 import {
   aggregated,
@@ -210,7 +211,7 @@ describe('relations', () => {
     frame?: Frame,
     params?: readonly number[],
     by = [col('k')],
-  ): Expr => ({
+  ): Expr & { op: 'window' } => ({
     ...{ op: 'window', fn, args, partitionBy: by },
     orderBy: frame?.unit === 'range' ? [{ expr: col('n') }] : [{ expr: col('n') }, { expr: col('id') }],
     ...(frame !== undefined && { frame }),
@@ -236,6 +237,10 @@ describe('relations', () => {
     avg: aggregate('avg', [col('n')]),
     min: aggregate('min', [col('s')]),
     max: aggregate('max', [col('t')]),
+    first: aggregate('min', [col('t')]),
+    last: aggregate('max', [col('d')]),
+    times: aggregate('count_distinct', [col('t')]),
+    days: aggregate('count_distinct', [col('d'), cast(col('t'), 'date')]),
     least: aggregate('min', [col('x')]),
     sd: aggregate('stddev_samp', [col('x')]),
     variance: aggregate('var_pop', [col('x')]),
@@ -244,6 +249,7 @@ describe('relations', () => {
     some: { op: 'aggregate', fn: 'sum', args: [col('n')], filter: call('is_missing', col('s')) },
   })
   const byId = (relation: Relation): Relation => sort(relation, [{ expr: col('id') }])
+  const twin = project(all, named({ t2: col('t'), d2: col('d'), id2: col('id') }))
   const pair = (how: 'inner' | 'left' | 'semi' | 'anti'): Relation => {
     const joined = join(select(all, ['id', 'k', 'x']), other, how, [{ left: col('k'), right: col('k2') }])
     return sort(
@@ -258,6 +264,27 @@ describe('relations', () => {
     groups: sort(aggregated(all, named({ key: call('coalesce', col('k'), text('-')) }), aggregates), [
       { expr: col('key') },
     ]),
+    'groups of times': sort(
+      aggregated(
+        all,
+        named({ t: when(col('b'), col('t'), col('d')), d: cast(col('t'), 'date') }),
+        aggregates.slice(0, 3),
+      ),
+      [
+        { expr: col('t'), descending: true },
+        { expr: col('d'), nulls: 'first' },
+      ],
+    ),
+    'windows by time': byId(
+      windowed(
+        select(all, ['id', 'k', 'n', 't', 'd']),
+        named({
+          before: { ...window('lag', [col('t')]), orderBy: [{ expr: col('t') }, { expr: col('id') }] },
+          place: { ...window('row_number', []), orderBy: [{ expr: col('d'), nulls: 'first' }, { expr: col('id') }] },
+          latest: window('max', [col('t')], ever),
+        }),
+      ),
+    ),
     'groups of two': sort(aggregated(all, named({ k: col('k'), b: col('b') }), aggregates.slice(0, 3)), [
       { expr: col('k'), nulls: 'first' },
       { expr: col('b') },
@@ -266,6 +293,10 @@ describe('relations', () => {
     'join of numbers': sort(
       join(select(all, ['id', 'x']), other, 'inner', [{ left: col('x'), right: col('x2') }]),
       ['id', 'label', 'k2'].map((name) => ({ expr: col(name) })),
+    ),
+    'join of times': sort(
+      join(select(all, ['id', 't']), twin, 'inner', [{ left: col('t'), right: cast(col('d2'), 'timestamp') }]),
+      ['id', 'id2'].map((name) => ({ expr: col(name) })),
     ),
     windows: byId(
       windowed(

@@ -279,6 +279,7 @@ export const expressionsOver = (schema: Schema, maxDepth = 4): { [Type in Column
           of(fn, i, i),
           of(fn, s, s),
           of(fn, t, fc.oneof(t, d)),
+          of(fn, d, fc.oneof(t, d)),
         ]),
         some('and', b),
         some('or', b),
@@ -297,6 +298,9 @@ export const expressionsOver = (schema: Schema, maxDepth = 4): { [Type in Column
           among(i, 'integer', integers),
           among(s, 'text', texts),
           among(t, 'timestamp', times),
+          among(t, 'date', days),
+          among(d, 'date', days),
+          among(d, 'timestamp', times),
         ],
       ),
       text: fc.oneof(
@@ -322,6 +326,8 @@ export const expressionsOver = (schema: Schema, maxDepth = 4): { [Type in Column
         d.map((one) => cast(one, 'timestamp')),
         choice(t),
         some('coalesce', fc.oneof(t, d), 2).map((one) => cast(one, 'timestamp')),
+        of('nullif', t, fc.oneof(t, d)),
+        fc.tuple(b, t, d).map(([is, a, c]) => when(is, a, c)),
       ),
       date: fc.oneof(
         options,

@@ -17,7 +17,7 @@ import { type Piece, piecesOf } from './order.js'
 import { rowsOf } from './query.js'
 import { pattern, queryOf, scansOf } from './reads.js'
 import { SPLIT, WRITERS } from './settings.js'
-import { type DataFile, type Writing, settle, writeOrdered, writeQuery } from './write.js'
+import { type DataFile, type Writing, settle, storedColumn, writeOrdered, writeQuery } from './write.js'
 
 /** A column of whole numbers, as Spark makes another text of a partition's text, and sorts anew for it. */
 const PART = '__millrace_part'
@@ -132,7 +132,8 @@ async function asMet(
 ): Promise<readonly DataFile[]> {
   const parts: DataFile[] = []
   for (const [i, { relation }] of pieces.entries()) {
-    const sql = `SELECT ${[...kept.map(identifier), `${found.number} AS ${PART}`].join(', ')} FROM (\n${compile(relation, spark)}\n) AS q`
+    const columns = relation.schema.flatMap((field) => (kept.includes(field.name) ? [storedColumn(field)] : []))
+    const sql = `SELECT ${[...columns, `${found.number} AS ${PART}`].join(', ')} FROM (\n${compile(relation, spark)}\n) AS q`
     const query = queryOf(writing.cluster, relation, sql)
     parts.push(...(await writeQuery(writing, query, join(writing.folder, `parts-${i}`), { partitionBy: [PART] })))
   }

@@ -40,6 +40,8 @@ export function settings(shufflePartitions: number): Readonly<Record<string, str
     // without a plan of its own a write is not sorted by its partitions, but has a file open for each
     'spark.sql.optimizer.plannedWrite.enabled': 'false',
     'spark.sql.maxConcurrentOutputFileWriters': String(WRITERS),
+    // else what a filter asks of files goes through the calendar of old, which lacks ten days of 1582: their rows were lost
+    'spark.sql.datetime.java8API.enabled': 'true',
     'spark.sql.parquet.outputTimestampType': 'TIMESTAMP_MICROS',
     'spark.sql.parquet.writeLegacyFormat': 'false',
     'spark.sql.parquet.datetimeRebaseModeInWrite': 'CORRECTED',

@@ -8,6 +8,7 @@ import { basename, dirname, join } from 'node:path'
 import { MillraceError } from '../../core/errors.js'
 import { makeFolder } from '../../core/files.js'
 import { parallel } from '../../core/parallel.js'
+import type { Field } from '../../core/schema.js'
 import { inTotalOrder, withInfinite, writeFiles as writeEmbedded } from '../duckdb/write.js'
 import type { Progress, Target, Written } from '../engine.js'
 import { scan, type Relation } from '../relation.js'
@@ -20,7 +21,7 @@ import type { SparkProgress } from './connect/watch.js'
 import { ATTEMPTS, isLost, sparkEngineError } from './errors.js'
 import { orderFooter } from './footer-order.js'
 import { rowsOf } from './footers.js'
-import { piecesOf } from './order.js'
+import { type Piece, piecesOf } from './order.js'
 import { writePartitions } from './partitions.js'
 import { locatedAt, pattern, queryOf } from './reads.js'
 
@@ -97,7 +98,7 @@ export async function writeOrdered(writing: Writing, relation: Relation): Promis
   const report = shares(writing.progress, pieces.length)
   const written: (readonly DataFile[])[] = []
   await parallel([...pieces.entries()], AT_ONCE, async ([i, piece]) => {
-    const query = queryOf(cluster, piece.relation, piece.isFixed ? undefined : nullable(piece.relation))
+    const query = queryOf(cluster, piece.relation, stored(piece))
     const files = await writeQuery(writing, query, join(folder, `piece-${i}`), { report: report(i) })
     const isLeft = files.length < 2 || (piece.isFixed && meanRows(files) >= SMALL_FILE)
     written[i] = isLeft ? files : await recut(writing, relation, files, `cut-${i}`)
@@ -124,14 +125,22 @@ export async function settle(from: string, to: string): Promise<void> {
 
 const meanRows = (files: readonly DataFile[]): number => files.reduce((sum, { rows }) => sum + rows, 0) / files.length
 
-/** All columns as ones that may be NULL, which they are once they are read again to be cut: Parquet tells them apart. */
-function nullable(relation: Relation): string {
-  const columns = relation.schema.map(({ name }) => {
-    const column = identifier(name)
-    return `CASE WHEN spark_partition_id() >= 0 THEN ${column} END AS ${column}`
-  })
+/**
+ * A piece as its files hold it. What may be cut has only columns that may be NULL, which they are once they are read again:
+ * Parquet tells them apart.
+ */
+function stored({ relation, isFixed }: Piece): string {
+  const columns = relation.schema.map((field) =>
+    isFixed
+      ? storedColumn(field)
+      : storedColumn(field, `CASE WHEN spark_partition_id() >= 0 THEN ${identifier(field.name)} END`),
+  )
   return `SELECT ${columns.join(', ')} FROM (\n${compile(relation, spark)}\n) AS q`
 }
+
+/** A column of a written table: in files times have no zone, so that DuckDB reads them without one. */
+export const storedColumn = ({ name, type }: Field, value = identifier(name)): string =>
+  `${type === 'timestamp' ? `CAST(${value} AS TIMESTAMP_NTZ)` : value} AS ${identifier(name)}`
 
 /** The files of a query's rows, in the order of Spark's names; where a write is begun again, in another folder. */
 export async function writeQuery(

@@ -12,7 +12,8 @@ export const SPARK_TYPES: Readonly<Record<StoredType, string>> = {
   integer: 'BIGINT',
   boolean: 'BOOLEAN',
   text: 'STRING',
-  timestamp: 'TIMESTAMP_NTZ',
+  // an instant, as files are read: the session's zone is UTC, so that it is the same, and nothing has to be cast
+  timestamp: 'TIMESTAMP',
   date: 'DATE',
   float32: 'FLOAT',
   int32: 'INT',
@@ -80,7 +81,7 @@ export const sparkDialect = (scan: SqlDialect['scan']): SqlDialect => ({
     substr: 'substr($1, CAST($2 AS INT), CAST($3 AS INT))',
     md5: 'md5($1)',
     matches: '($1 RLIKE $2)',
-    epoch_us: 'unix_micros(CAST($1 AS TIMESTAMP))',
+    epoch_us: 'unix_micros($1)',
   },
   aggregates: {
     count: 'count($1)',
@@ -125,7 +126,7 @@ export const sparkDialect = (scan: SqlDialect['scan']): SqlDialect => ({
       case 'date': {
         const instant =
           typeof value === 'string' ? `CAST(${textLiteral(value)} AS TIMESTAMP)` : `timestamp_micros(${BigInt(value)})`
-        return `CAST(${instant} AS ${TYPES[type]})`
+        return type === 'timestamp' ? instant : `CAST(${instant} AS ${TYPES[type]})`
       }
     }
   },
@@ -207,6 +208,8 @@ function cast(sql: string, from: ColumnType, to: StoredType, lenient: boolean): 
     return `${how}(${floor(within)} AS ${TYPES[to]})`
   }
   if (from === 'number' && to === 'text') return numberText(sql)
+  // a plain cast goes through a calendar
+  if (from === 'date' && to === 'timestamp') return `timestamp_micros(unix_date(${sql}) * 86400000000L)`
   return `${how}(${sql} AS ${TYPES[to]})`
 }
 
@@ -219,8 +222,6 @@ function ofText(sql: string, to: Exclude<StoredType, 'float32'>, lenient: boolea
     case 'int32':
       // rounded half away from zero, as DuckDB does with texts
       return `${how}(round(${how}(${formed(sql, 'decimal', lenient)} AS DECIMAL(38, 18)), 0) AS ${TYPES[to]})`
-    case 'timestamp':
-      return `CAST(${how}(${formed(sql, 'timestamp', lenient)} AS TIMESTAMP) AS ${TYPES.timestamp})`
     case 'date': {
       const day = `regexp_extract(${sql}, ${textLiteral(DAY)}, 0)`
       return `${how}(CASE WHEN ${sql} RLIKE ${textLiteral(FORMS.date)} THEN ${day}${lenient ? '' : ` ELSE ${sql} || ' is no date'`} END AS DATE)`

@@ -38,10 +38,10 @@ CAST('NaN' AS DOUBLE)
 '😀é'
 
 -- literal time
-CAST(CAST('2024-02-29T12:00:00.5Z' AS TIMESTAMP) AS TIMESTAMP_NTZ)
+CAST('2024-02-29T12:00:00.5Z' AS TIMESTAMP)
 
 -- literal time in microseconds
-CAST(timestamp_micros(-1) AS TIMESTAMP_NTZ)
+timestamp_micros(-1)
 
 -- literal date
 CAST(CAST('2024-02-29' AS TIMESTAMP) AS DATE)
@@ -238,8 +238,11 @@ md5('0|millrace-1')
 -- matches not
 ('abc' RLIKE '\\Ab')
 
+-- epoch_us of a date
+unix_micros(timestamp_micros(unix_date(CAST(CAST('0001-01-01' AS TIMESTAMP) AS DATE)) * 86400000000L))
+
 -- epoch_us
-unix_micros(CAST(CAST(CAST('1969-12-31T23:59:59.999999Z' AS TIMESTAMP) AS TIMESTAMP_NTZ) AS TIMESTAMP))
+unix_micros(CAST('1969-12-31T23:59:59.999999Z' AS TIMESTAMP))
 
 -- case
 CASE WHEN (`x` > 1e0) THEN 'big' ELSE 'small' END
@@ -269,19 +272,25 @@ try_cast(CASE WHEN 'one' RLIKE '\\A[ \\t\\n\\x0B\\f\\r]*([+-]?(([0-9]+\\.?[0-9]*
 try_cast(round(try_cast(CASE WHEN 'x1' RLIKE '\\A[ \\t\\n\\x0B\\f\\r]*[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?[ \\t\\n\\x0B\\f\\r]*\\z' THEN 'x1' END AS DECIMAL(38, 18)), 0) AS BIGINT)
 
 -- cast text to time with zone
-CAST(CAST(CASE WHEN '2024-01-01T02:00:00+02:00' RLIKE '\\A[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}([T ][0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\\.[0-9]*)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?)?\\z' THEN '2024-01-01T02:00:00+02:00' ELSE '2024-01-01T02:00:00+02:00' || ' is no timestamp' END AS TIMESTAMP) AS TIMESTAMP_NTZ)
+CAST(CASE WHEN '2024-01-01T02:00:00+02:00' RLIKE '\\A[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}([T ][0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\\.[0-9]*)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?)?\\z' THEN '2024-01-01T02:00:00+02:00' ELSE '2024-01-01T02:00:00+02:00' || ' is no timestamp' END AS TIMESTAMP)
 
 -- cast text to time without zone
-CAST(CAST(CASE WHEN '2024-01-01 00:00:00' RLIKE '\\A[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}([T ][0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\\.[0-9]*)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?)?\\z' THEN '2024-01-01 00:00:00' ELSE '2024-01-01 00:00:00' || ' is no timestamp' END AS TIMESTAMP) AS TIMESTAMP_NTZ)
+CAST(CASE WHEN '2024-01-01 00:00:00' RLIKE '\\A[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}([T ][0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\\.[0-9]*)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?)?\\z' THEN '2024-01-01 00:00:00' ELSE '2024-01-01 00:00:00' || ' is no timestamp' END AS TIMESTAMP)
 
 -- cast text to time, lenient
-CAST(try_cast(CASE WHEN 'noon' RLIKE '\\A[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}([T ][0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\\.[0-9]*)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?)?\\z' THEN 'noon' END AS TIMESTAMP) AS TIMESTAMP_NTZ)
+try_cast(CASE WHEN 'noon' RLIKE '\\A[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}([T ][0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\\.[0-9]*)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?)?\\z' THEN 'noon' END AS TIMESTAMP)
 
 -- cast text to date
 CAST(CASE WHEN '2024-01-01' RLIKE '\\A[ \\t\\n\\x0B\\f\\r]*[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}(?![0-9])' THEN regexp_extract('2024-01-01', '[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}', 0) ELSE '2024-01-01' || ' is no date' END AS DATE)
 
+-- cast date to time
+timestamp_micros(unix_date(CAST(CAST('1582-10-10' AS TIMESTAMP) AS DATE)) * 86400000000L)
+
+-- cast time to text
+CAST(CAST('1969-12-31T23:59:59.5Z' AS TIMESTAMP) AS STRING)
+
 -- cast time to date
-CAST(CAST(CAST('2024-01-01T23:59:59Z' AS TIMESTAMP) AS TIMESTAMP_NTZ) AS DATE)
+CAST(CAST('2024-01-01T23:59:59Z' AS TIMESTAMP) AS DATE)
 
 -- cast whole number to text
 CASE WHEN abs(3e0) < 1e15 AND 3e0 = rint(3e0) THEN CAST(CAST(3e0 AS BIGINT) AS STRING) WHEN isnan(3e0) THEN 'nan' WHEN abs(3e0) = CAST('Infinity' AS DOUBLE) THEN if(3e0 > 0e0, 'inf', '-inf') WHEN abs(3e0) >= 1e-4 AND abs(3e0) < 1e16 THEN regexp_replace(rtrim('0', CAST(CAST(3e0 AS DECIMAL(38, 21)) AS STRING)), '[.]$', '.0') ELSE regexp_replace(split_part(CAST(3e0 AS STRING), 'E', 1), '[.]0$', '') || 'e' || if(CAST(split_part(CAST(3e0 AS STRING), 'E', 2) AS INT) < 0, '-', '+') || lpad(CAST(abs(CAST(split_part(CAST(3e0 AS STRING), 'E', 2) AS INT)) AS STRING), greatest(2, length(CAST(abs(CAST(split_part(CAST(3e0 AS STRING), 'E', 2) AS INT)) AS STRING))), '0') END
@@ -347,10 +356,10 @@ get(from_json('[{"w1":1,"w2":2,"w15":15,"w16":16,"w34":34},{"w4":4,"w13":13,"w38
 (`x` IN (0e0, 1e0, 2e0, 3e0, 4e0, 5e0, 6e0, 7e0, 8e0, 9e0, 1e1, 1.1e1, 1.2e1, 1.3e1, 1.4e1, 1.5e1, 1.6e1, 1.7e1, 1.8e1, 1.9e1, 2e1, 2.1e1, 2.2e1, 2.3e1, 2.4e1, 2.5e1, 2.6e1, 2.7e1, 2.8e1, 2.9e1, 3e1, 3.1e1, 3.2e1, 3.3e1, 3.4e1, 3.5e1, 3.6e1, 3.7e1, 3.8e1, 3.9e1, 1.5e0))
 
 -- in of many times
-(CAST(CAST('2024-01-01T00:00:00Z' AS TIMESTAMP) AS TIMESTAMP_NTZ) IN (CAST(timestamp_micros(1704067200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704153600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704240000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704326400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704412800000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704499200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704585600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704672000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704758400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704844800000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704931200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705017600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705104000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705190400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705276800000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705363200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705449600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705536000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705622400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705708800000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705795200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705881600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705968000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706054400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706140800000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706227200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706313600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706400000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706486400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706572800000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706659200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706745600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706832000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706918400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1707004800000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1707091200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1707177600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1707264000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1707350400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1707436800000000) AS TIMESTAMP_NTZ)))
+(CAST('2024-01-01T00:00:00Z' AS TIMESTAMP) IN (timestamp_micros(1704067200000000), timestamp_micros(1704153600000000), timestamp_micros(1704240000000000), timestamp_micros(1704326400000000), timestamp_micros(1704412800000000), timestamp_micros(1704499200000000), timestamp_micros(1704585600000000), timestamp_micros(1704672000000000), timestamp_micros(1704758400000000), timestamp_micros(1704844800000000), timestamp_micros(1704931200000000), timestamp_micros(1705017600000000), timestamp_micros(1705104000000000), timestamp_micros(1705190400000000), timestamp_micros(1705276800000000), timestamp_micros(1705363200000000), timestamp_micros(1705449600000000), timestamp_micros(1705536000000000), timestamp_micros(1705622400000000), timestamp_micros(1705708800000000), timestamp_micros(1705795200000000), timestamp_micros(1705881600000000), timestamp_micros(1705968000000000), timestamp_micros(1706054400000000), timestamp_micros(1706140800000000), timestamp_micros(1706227200000000), timestamp_micros(1706313600000000), timestamp_micros(1706400000000000), timestamp_micros(1706486400000000), timestamp_micros(1706572800000000), timestamp_micros(1706659200000000), timestamp_micros(1706745600000000), timestamp_micros(1706832000000000), timestamp_micros(1706918400000000), timestamp_micros(1707004800000000), timestamp_micros(1707091200000000), timestamp_micros(1707177600000000), timestamp_micros(1707264000000000), timestamp_micros(1707350400000000), timestamp_micros(1707436800000000)))
 
 -- not in many times
-(CAST(CAST('2024-01-01T00:00:01Z' AS TIMESTAMP) AS TIMESTAMP_NTZ) IN (CAST(timestamp_micros(1704067200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704153600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704240000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704326400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704412800000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704499200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704585600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704672000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704758400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704844800000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1704931200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705017600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705104000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705190400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705276800000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705363200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705449600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705536000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705622400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705708800000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705795200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705881600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1705968000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706054400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706140800000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706227200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706313600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706400000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706486400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706572800000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706659200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706745600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706832000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1706918400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1707004800000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1707091200000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1707177600000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1707264000000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1707350400000000) AS TIMESTAMP_NTZ), CAST(timestamp_micros(1707436800000000) AS TIMESTAMP_NTZ)))
+(CAST('2024-01-01T00:00:01Z' AS TIMESTAMP) IN (timestamp_micros(1704067200000000), timestamp_micros(1704153600000000), timestamp_micros(1704240000000000), timestamp_micros(1704326400000000), timestamp_micros(1704412800000000), timestamp_micros(1704499200000000), timestamp_micros(1704585600000000), timestamp_micros(1704672000000000), timestamp_micros(1704758400000000), timestamp_micros(1704844800000000), timestamp_micros(1704931200000000), timestamp_micros(1705017600000000), timestamp_micros(1705104000000000), timestamp_micros(1705190400000000), timestamp_micros(1705276800000000), timestamp_micros(1705363200000000), timestamp_micros(1705449600000000), timestamp_micros(1705536000000000), timestamp_micros(1705622400000000), timestamp_micros(1705708800000000), timestamp_micros(1705795200000000), timestamp_micros(1705881600000000), timestamp_micros(1705968000000000), timestamp_micros(1706054400000000), timestamp_micros(1706140800000000), timestamp_micros(1706227200000000), timestamp_micros(1706313600000000), timestamp_micros(1706400000000000), timestamp_micros(1706486400000000), timestamp_micros(1706572800000000), timestamp_micros(1706659200000000), timestamp_micros(1706745600000000), timestamp_micros(1706832000000000), timestamp_micros(1706918400000000), timestamp_micros(1707004800000000), timestamp_micros(1707091200000000), timestamp_micros(1707177600000000), timestamp_micros(1707264000000000), timestamp_micros(1707350400000000), timestamp_micros(1707436800000000)))
 
 -- in not
 (`k` IN ('b'))

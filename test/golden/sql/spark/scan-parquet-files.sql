@@ -3,7 +3,7 @@ SELECT
   nullif(CAST(`k` AS STRING), '') AS `k`,
   nullif(CAST(`x` AS DOUBLE), CAST('NaN' AS DOUBLE)) AS `x`,
   nullif(CAST(`s` AS STRING), '') AS `s`,
-  CAST(`t` AS TIMESTAMP_NTZ) AS `t`,
+  CAST(`t` AS TIMESTAMP) AS `t`,
   CAST(`d` AS DATE) AS `d`,
   CAST(`b` AS BOOLEAN) AS `b`,
   __millrace_position AS `row`
