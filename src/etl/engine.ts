@@ -30,6 +30,11 @@ export interface Target {
   readonly quick?: boolean
   /** Writes one folder `column=value` per value, rows in the relation's order in each. */
   readonly partitionBy?: readonly string[]
+  /**
+   * All values of `partitionBy`, as text, that rows may have, each once: an engine then need not look for them. Those that
+   * no row has give no folder; a row with others is an error.
+   */
+  readonly partitionValues?: readonly (readonly (string | null)[])[]
   /** Parquet: `perhapsInfinite` of the files is told. */
   readonly tellInfinite?: boolean
 }

@@ -209,6 +209,89 @@ export function foldersConformance(bench: Bench): void {
       })
       expect(whole.files.map((file) => 'perhapsInfinite' in file)).toEqual([false])
     })
+    describe('of values that are known beforehand', () => {
+      /** One Parquet file of few rows or of many, text, and rows in an order that no file has. */
+      const tables: Readonly<Record<string, () => Promise<Relation>>> = {
+        'a small file': () => stored(1000, 'told-small'),
+        'many rows': () => stored(100_000, 'told-large'),
+        text: () => manyRows(bench, 'told-small.csv', 1000),
+        'sorted rows': async () => sort(await stored(1000, 'told-small'), [{ expr: col('k') }, { expr: col('x') }]),
+      }
+      const stored = async (rows: number, name: string): Promise<Relation> => {
+        const many = await manyRows(bench, `${name}.csv`, rows)
+        const { files } = await bench.engine.write(many, {
+          folder: bench.path(`${name}-${++folders}`),
+          format: 'parquet',
+        })
+        const paths = files.map((file) => bench.path(join(`${name}-${folders}`, file.path)))
+        return scan({ format: 'parquet', paths }, many.schema)
+      }
+      let folders = 0
+      const parted = (rows: Relation): Relation =>
+        withColumns(rows, named({ part: call('nullif', call('int_mod', col('id'), int(4)), int(3)) }))
+      const KNOWN = [['1'], [null], ['7'], ['0'], ['2']]
+
+      it.each(
+        Object.keys(tables).flatMap((name) => (['parquet', 'csv'] as const).map((format) => [name, format] as const)),
+      )('writes the same folders of %s as %s, none for a value without rows', async (name, format) => {
+        const rows = parted((await tables[name]?.()) as Relation)
+        const found: unknown[] = []
+        for (const told of [{}, { partitionValues: KNOWN }]) {
+          const folder = bench.path(`told-${++folders}`)
+          const written = await bench.engine.write(rows, { folder, format, partitionBy: ['part'], ...told })
+          const source = await expandSource(folder)
+          const { source: read, schema } = await bench.engine.inferSchema(source)
+          const back = scan(read, schema, { rowNumber: 'place' })
+          const ids = await bench.engine.rows(sort(select(back, ['id', 'part', 'place']), [{ expr: col('place') }]))
+          const parts = new Map<string, number>()
+          for (const { path, partition = [], rows: n } of written.files) {
+            const part = `${path.split('/')[0]} ${String(partition[0])}`
+            parts.set(part, (parts.get(part) ?? 0) + n)
+          }
+          found.push([written.rows, written.schema, [...parts], byPart(ids)])
+        }
+        expect(found[1]).toEqual(found[0])
+        expect((found[0] as unknown[])[2]).toHaveLength(4)
+      })
+
+      it.each(Object.keys(tables))('leaves no table of %s where a row has another', async (name) => {
+        const rows = parted((await tables[name]?.()) as Relation)
+        const by = ['part', 'half']
+        const halved = withColumns(rows, named({ half: call('lt', col('id'), int(2)) }))
+        const both = KNOWN.flatMap(([part = null]) => ['true', 'false'].map((half) => [part, half]))
+        const write = async (partitionValues: readonly (string | null)[][]) => {
+          const folder = bench.path(`told-${++folders}`)
+          const target = { folder, format: 'parquet' as const, partitionBy: by, partitionValues }
+          return { folder, write: bench.engine.write(halved, target) }
+        }
+        const without = (part: string | null) => both.filter(([value, half]) => value !== part || half === 'true')
+        for (const values of [without(null), without('2'), both.filter(([part]) => part !== null), []]) {
+          const { folder, write: writing } = await write(values)
+          await expect(writing).rejects.toMatchObject({ code: 'MR_INTERNAL_BUG' })
+          await expect(stat(folder)).rejects.toThrow()
+        }
+        expect((await (await write(both)).write).rows).toBeGreaterThan(0)
+      })
+
+      it('writes none of no rows', async () => {
+        const none = filter(parted(await stored(1000, 'told-small')), call('lt', col('id'), int(0)))
+        const target = { folder: bench.path('told-none'), format: 'parquet' as const, partitionBy: ['part'] }
+        expect(await bench.engine.write(none, { ...target, partitionValues: KNOWN })).toMatchObject({
+          rows: 0,
+          files: [],
+        })
+      })
+    })
+    it('partitions by a column that is called as a count of rows may be', async () => {
+      const called = project(orders, named({ id: col('id'), '#rows': col('k') }))
+      const target = { folder: bench.path('called-rows'), format: 'parquet' as const, partitionBy: ['#rows'] }
+      const { files } = await bench.engine.write(called, target)
+      expect(files.map(({ partition, rows }) => [...(partition ?? []), rows])).toEqual([
+        ['a', 2],
+        ['b', 2],
+        [null, 1],
+      ])
+    })
     it('refuses values that would share a folder', async () => {
       for (const [i, other] of ['__HIVE_DEFAULT_PARTITION__', 'B'].entries()) {
         const k = when(call('eq', col('id'), int(1)), text(other), col('k'))
