@@ -30,6 +30,11 @@ export interface Target {
   readonly quick?: boolean
   /** Writes one folder `column=value` per value, rows in the relation's order in each. */
   readonly partitionBy?: readonly string[]
+  /**
+   * All values of `partitionBy`, as text, that rows may have, each once: an engine then need not look for them. Those that
+   * no row has give no folder; a row with others is an error.
+   */
+  readonly partitionValues?: readonly (readonly (string | null)[])[]
   /** Parquet: `perhapsInfinite` of the files is told. */
   readonly tellInfinite?: boolean
 }
@@ -104,6 +109,11 @@ export interface Engine extends AsyncDisposable {
   readonly dialect: Dialect
   /** e.g. `duckdb 1.5.5`. */
   readonly version: string
+  /**
+   * How many files of a table one query is best asked about, where each gives a result of its own: 1 where queries cost
+   * nothing, so that what is done stays done and files are read side by side; many where each query has to be planned.
+   */
+  readonly filesAtOnce: number
   /**
    * Types of all columns, from all rows: exact, not sampled. Also finds the CSV dialect. Throws MR_SOURCE_* with
    * file and line where the files cannot be read as what they are called, MR_SOURCE_DRIFT where they differ.

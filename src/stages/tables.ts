@@ -67,7 +67,7 @@ export interface WriteOptions {
   /** The relation's numbers and texts are columns of a scan, or are for another reason never NaN and never ''. */
   readonly plain?: boolean
   /** Parquet of another make than tables have that only Millrace reads. */
-  readonly make?: Pick<Target, 'compression' | 'partitionBy' | 'tellInfinite'>
+  readonly make?: Pick<Target, 'compression' | 'partitionBy' | 'partitionValues' | 'tellInfinite'>
 }
 
 type Files = TableDocument['files']
@@ -94,7 +94,9 @@ export async function writeTable(
     const rows = written.reduce((sum, file) => sum + file.rows, 0)
     return { schema: relation.schema, rows, files: written, ...(options.plain === true ? { plain: true } : {}) }
   }
-  const about = ['table of a file', 3, options.make ?? {}, engine.dialect.compile(parts.likeness).sql]
+  // which values there may be spares work, and decides nothing
+  const { partitionValues: _, ...make } = options.make ?? {}
+  const about = ['table of a file', 3, make, engine.dialect.compile(parts.likeness).sql]
   const counter = rowCounter(options.progress)
   const { values, made } = await eachPart<WrittenFiles>(
     options.memo,

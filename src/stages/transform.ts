@@ -198,7 +198,7 @@ async function writeFeatures(
     ...{ signal, memo, what: 'features', plain: true },
     make: {
       compression: data.file_format === 'parquet' ? data.compression : 'zstd',
-      ...{ partitionBy: [by], tellInfinite: true },
+      ...{ partitionBy: [by], partitionValues: SPLITS.map((split) => [split]), tellInfinite: true },
     },
   })
   const features: FeaturesTable = {

@@ -1,8 +1,20 @@
 /** Column statistics: right values, missing ones left out, only what was asked for, the same bits each time. */
 import { describe, expect, it } from 'vitest'
-import { call, cast, col, num, text, int } from '../../src/etl/expr.js'
-import { filter, project, scan, sort, windowed, type Relation } from '../../src/etl/relation.js'
+import { openMemo } from '../../src/core/memo.js'
 import type { StatisticsRequest } from '../../src/etl/engine.js'
+import { aggregate, call, cast, col, num, text, int } from '../../src/etl/expr.js'
+import { mergedRows } from '../../src/etl/merged.js'
+import {
+  aggregated,
+  filter,
+  project,
+  scan,
+  select,
+  sort,
+  windowed,
+  withColumns,
+  type Relation,
+} from '../../src/etl/relation.js'
 import { type Bench, manyRows } from './engine.js'
 
 const ALL = { mean: true, stddev: true, range: true, distinct: true } as const
@@ -178,6 +190,49 @@ export function statisticsConformance(bench: Bench): void {
       })
       expect(await one(many, { expr: col('id'), distinct: 'few' })).toEqual({ rows: 150_000, missing: 0 })
       expect(await one(many, { expr: col('id'), distinct: true })).toMatchObject({ distinct: 150_000 })
+    })
+    it('aggregates of many files, each kept by itself, as over all rows', async () => {
+      const many = withColumns(await manyRows(bench, 'merged.csv', 2000), [
+        { name: 'part', expr: call('int_mod', col('id'), int(70)) },
+      ])
+      const written = async (relation: Relation, name: string, partitionBy: readonly string[]) => {
+        const { files } = await bench.engine.write(relation, {
+          folder: bench.path(name),
+          format: 'parquet',
+          partitionBy,
+        })
+        return files.map(({ path, rows }) => ({ path: [bench.path(name), path].join('/'), rows }))
+      }
+      const full = await written(many, 'merged', ['part'])
+      const none = await written(
+        filter(select(many, ['id', 'k', 'x']), call('lt', col('id'), int(0))),
+        'merged-none',
+        [],
+      )
+      const files = [...none, ...full]
+      let rows = 0
+      const table = scan(
+        {
+          ...{ format: 'parquet', paths: files.map(({ path }) => path) },
+          digests: Object.fromEntries(files.map(({ path }) => [path, path])),
+        },
+        many.schema.slice(0, 3),
+        { rowsBefore: files.map((file) => (rows += file.rows) - file.rows) },
+      )
+      const aggregates = [
+        { name: 'n', expr: aggregate('count', []), merge: 'sum' },
+        { name: 'ids', expr: aggregate('sum', [col('id')]), merge: 'sum' },
+        { name: 'least', expr: aggregate('min', [col('x')]), merge: 'min' },
+      ] as const
+      const memo = await openMemo(bench.path('merged-memo'), { scope: 'test' })
+      const shown = (found: readonly Readonly<Record<string, unknown>>[]) =>
+        found.map(({ k, n, ids, least }) => [k, n, ids, least].map(String).join(' ')).sort()
+      for (const groupBy of [[], [{ name: 'k', expr: col('k') }]])
+        for (const relation of [table, filter(table, call('gt', call('int_mod', col('id'), int(3)), int(0)))]) {
+          const whole = shown(await bench.engine.rows(aggregated(relation, groupBy, aggregates)))
+          expect(shown(await mergedRows(bench.engine, memo, relation, groupBy, aggregates))).toEqual(whole)
+          expect(shown(await mergedRows(bench.engine, memo, relation, groupBy, aggregates))).toEqual(whole)
+        }
     })
     it('refuses what has no meaning', async () => {
       const table = await bench.table('cells.csv', CELLS)

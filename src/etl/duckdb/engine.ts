@@ -22,6 +22,7 @@ export async function openDuckDb(options: DuckDbOptions = {}): Promise<Engine> {
   return {
     dialect: dialect(duckdb),
     version: `duckdb ${version().replace(/^v/, '')}`,
+    filesAtOnce: 1,
     inferSchema: (source, signal, drift) => inferSchema(session, source, signal, drift),
     query: (relation, signal) => dataset(session, relation, signal),
     rows: (relation, signal) => session.use((connection) => rowObjects(connection, relation), signal),

@@ -3,9 +3,10 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MillraceError } from '../../core/errors.js'
 import type { Progress, Target } from '../engine.js'
-import { call, cast, col, text, type Expr, type OrderKey } from '../expr.js'
+import { aggregate, call, cast, col, text, type Expr, type Named, type OrderKey } from '../expr.js'
 import { folderName } from '../hive.js'
 import { aggregated, filter, project, scan, sort, withColumns, type Relation } from '../relation.js'
+import { freeName } from '../repeated.js'
 import { compile, expression } from '../sql/compile.js'
 import { duckdb, identifier, pathLiteral } from '../sql/duckdb.js'
 import { copy, type File, writeOne } from './copy.js'
@@ -27,15 +28,11 @@ export async function writePartitions(
   signal?: AbortSignal,
 ): Promise<readonly File[]> {
   const keys = by.map((name) => ({ name, expr: cast(col(name), 'text') }))
-  const groups = sort(
-    aggregated(relation, keys, [{ name: '#rows', expr: { op: 'aggregate', fn: 'count', args: [] } }]),
-    keys.map(({ name }) => ({ expr: col(name), nulls: 'last' })),
-  )
   const values = await session.use(async (connection) => {
-    const reader = await connection.runAndReadAll(compile(groups, duckdb))
-    return reader.getRows()
+    const reader = await connection.runAndReadAll(compile(partitionCounts(relation, keys), duckdb))
+    return reader.getRows().map(partitionOf)
   }, signal)
-  refuseValues(values, by)
+  refuseValues(values, by, target.partitionValues)
   const between = `${folder}.between`
   try {
     const rowsOf =
@@ -127,52 +124,78 @@ async function writeEach(
   folder: string,
   target: Target,
   by: readonly string[],
-  values: readonly (readonly unknown[])[],
+  partitions: readonly Partition[],
   progress?: Progress,
   signal?: AbortSignal,
 ): Promise<readonly File[]> {
-  const total = values.reduce((sum, row) => sum + Number(row[by.length]), 0)
+  const total = partitions.reduce((sum, { rows = 0 }) => sum + rows, 0)
   const files: File[] = []
   let done = 0
-  for (const row of values) {
+  for (const { values: partition } of partitions) {
     const each = by.map((name, i) => {
-      const value = row[i] as string | null | undefined
-      const key = cast(col(name), 'text')
-      return value == null ? call('is_null', key) : call('eq', key, text(value))
+      const [key, value] = [cast(col(name), 'text'), partition[i] ?? null]
+      return value === null ? call('is_null', key) : call('eq', key, text(value))
     })
-    const inside = partitionFolder(row, by)
-    const isPart = values.length === 1 ? undefined : call('and', ...each)
+    const inside = partitionFolder(partition, by)
+    const isPart = partitions.length === 1 ? undefined : call('and', ...each)
     await mkdir(join(folder, inside), { recursive: true })
     const one = await writeOne(session, rowsOf(isPart), join(folder, inside), target, undefined, signal)
-    files.push({ ...one, path: join(inside, one.path), partition: by.map((_, i) => (row[i] as string | null) ?? null) })
+    files.push({ ...one, path: join(inside, one.path), partition })
     done += one.rows
     progress?.({ rows: done, total, fraction: total === 0 ? 1 : done / total })
   }
   return files
 }
 
-/** The folder of the rows that have these values, as text or null, of the columns `by`. */
-export const partitionFolder = (row: readonly unknown[], by: readonly string[]): string =>
-  join(...by.map((name, i) => folderName(name, row[i] as string | null | undefined)))
+/** What the rows of one folder share. */
+export interface Partition {
+  /** Of the columns that a table is partitioned by, in their order, as text. */
+  readonly values: readonly (string | null)[]
+  /** How many rows have them, where that was counted. */
+  readonly rows?: number
+}
+
+/** The values of these keys, each text and called as a column, that occur together, in order, and how many rows have them. */
+export function partitionCounts(relation: Relation, keys: readonly Named[]): Relation {
+  const count = freeName('#rows', relation.schema)
+  return sort(
+    aggregated(relation, keys, [{ name: count, expr: aggregate('count', []) }]),
+    keys.map(({ name }) => ({ expr: col(name), nulls: 'last' })),
+  )
+}
+
+/** A row of `partitionCounts`. */
+export const partitionOf = (row: readonly unknown[]): Partition => ({
+  values: row.slice(0, -1).map((value) => (value as string | null | undefined) ?? null),
+  rows: Number(row.at(-1)),
+})
+
+/** The folder of the rows that have these values of the columns `by`. */
+export const partitionFolder = (values: Partition['values'], by: readonly string[]): string =>
+  join(...by.map((name, i) => folderName(name, values[i])))
 
 /**
  * Throws MR_PUBLISH_PARTITION where values are too many, or two would be in one folder and overwrite each other: a text
- * that is called as "missing" is, or a file system's case.
+ * that is called as "missing" is, or a file system's case; MR_INTERNAL_BUG where there are others than the caller said.
  */
-export function refuseValues(values: readonly (readonly unknown[])[], by: readonly string[]): void {
-  if (values.length > MOST_PARTITIONS)
+export function refuseValues(
+  partitions: readonly Partition[],
+  by: readonly string[],
+  told?: Target['partitionValues'],
+): void {
+  if (partitions.length > MOST_PARTITIONS)
     throw new MillraceError(
       'MR_PUBLISH_PARTITION',
-      `partitions by ${by.join(', ')} would be ${values.length} folders; at most ${MOST_PARTITIONS} are written`,
+      `partitions by ${by.join(', ')} would be ${partitions.length} folders; at most ${MOST_PARTITIONS} are written`,
       { hint: 'partition by a column with fewer values, such as a day or a region' },
     )
+  const known = told === undefined ? undefined : new Set(told.map((values) => JSON.stringify(values)))
   const seen = new Map<string, string>()
-  for (const row of values as readonly (readonly (string | null)[])[]) {
-    const path = by
-      .map((name, i) => folderName(name, row[i]))
-      .join('/')
-      .toLowerCase()
-    const words = by.map((name, i) => `${name} ${row[i] == null ? 'missing' : JSON.stringify(row[i])}`).join(', ')
+  for (const { values } of partitions) {
+    const path = partitionFolder(values, by).toLowerCase()
+    const words = by.map((name, i) => `${name} ${values[i] == null ? 'missing' : JSON.stringify(values[i])}`).join(', ')
+    if (known?.has(JSON.stringify(values)) === false)
+      throw new MillraceError('MR_INTERNAL_BUG', `a partition that was not said to be: ${words}`)
     const before = seen.get(path)
     if (before !== undefined)
       throw new MillraceError('MR_PUBLISH_PARTITION', `two partitions would be one folder: ${before} and ${words}`, {

@@ -109,6 +109,7 @@ export async function openSpark(options: SparkOptions): Promise<Engine> {
   return {
     dialect: dialect(spark),
     version: `spark ${connected.version}`,
+    filesAtOnce: 64,
     inferSchema: (source, signal, drift) => work(() => inferSchema(inside, source, signal, drift), signal),
     query: (relation, signal) => dataset(relation.schema, (inner) => prepare(relation, inner), cluster, signal),
     rows: (relation, signal) =>

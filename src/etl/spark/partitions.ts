@@ -5,9 +5,9 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MillraceError } from '../../core/errors.js'
-import { partitionFolder, refuseValues } from '../duckdb/partitions.js'
-import { aggregate, cast, col, type Named } from '../expr.js'
-import { aggregated, scan, sort, withColumns, type Relation } from '../relation.js'
+import { type Partition, partitionCounts, partitionFolder, partitionOf, refuseValues } from '../duckdb/partitions.js'
+import { cast, col, type Named } from '../expr.js'
+import { scan, withColumns, type Relation } from '../relation.js'
 import { compile } from '../sql/compile.js'
 import { identifier } from '../sql/spark.js'
 import { POSITION, spark } from '../sql/spark-scan.js'
@@ -38,22 +38,30 @@ export async function writePartitions(
   const kept = relation.schema.filter(({ name }) => !by.includes(name)).map(({ name }) => name)
   const pieces = piecesOf(keyed)
   const tasks = pieces.every(({ isFixed }) => isFixed) ? await tasksOf(writing, keyed) : undefined
-  if (tasks !== undefined && tasks.rows >= tasks.count * SMALL_FILE) {
-    const found = await combinations(writing, keyed, keys, by)
-    if (found.rows.length < WRITERS && found.total >= found.rows.length * tasks.count * SMALL_FILE)
-      return asMet(writing, pieces, by, kept, found)
+  if (tasks !== undefined) {
+    const told = writing.target.partitionValues
+    // one task leaves one file for each value, as a shuffle would
+    if (told !== undefined && told.length < WRITERS)
+      if (tasks.count === 1 || tasks.rows >= told.length * tasks.count * SMALL_FILE)
+        return asMet(writing, pieces, by, kept, numbered(inOrder(told), keys))
+    if (tasks.rows >= tasks.count * SMALL_FILE) {
+      const found = await combinations(writing, keyed, keys, by)
+      const total = found.partitions.reduce((sum, { rows = 0 }) => sum + rows, 0)
+      if (found.partitions.length < WRITERS && total >= found.partitions.length * tasks.count * SMALL_FILE)
+        return asMet(writing, pieces, by, kept, found)
+    }
   }
-  const inOrder = join(writing.folder, 'in-order')
-  await mkdir(inOrder)
-  const files = await writeOrdered({ ...writing, folder: inOrder }, keyed)
-  const paths = files.map(({ path }) => join(inOrder, path))
+  const between = join(writing.folder, 'in-order')
+  await mkdir(between)
+  const files = await writeOrdered({ ...writing, folder: between }, keyed)
+  const paths = files.map(({ path }) => join(between, path))
   const stored = scan(
     { format: 'parquet', paths, plain: true },
     keys.map((name) => ({ name, type: 'text' as const })),
   )
   const found = await combinations(writing, stored, keys, by)
-  const written = found.rows.length === 0 ? [] : await brought(writing, by, kept, found, files, inOrder)
-  await rm(inOrder, { recursive: true })
+  const written = found.partitions.length === 0 ? [] : await brought(writing, by, kept, found, files, between)
+  await rm(between, { recursive: true })
   return written
 }
 
@@ -78,48 +86,57 @@ async function tasksOf(
   }
 }
 
-/** The values of the keys that occur together. */
+/** The values of the keys that occur together, or may. */
 interface Combinations {
-  /** In order: the values, as text or null, and how many rows have them. */
-  readonly rows: readonly (readonly unknown[])[]
-  readonly total: number
-  /** SQL of a row's combination as a number, and that number for one of `rows`. */
+  /** In order. */
+  readonly partitions: readonly Partition[]
+  /** SQL of a row's combination as a number, which for values that are none of these is none of theirs. */
   readonly number: string
-  readonly numberOf: (row: readonly unknown[]) => number
+  readonly numberOf: (values: Partition['values']) => number
 }
 
-/** Throws for values that no folder can be named after. */
+/** Of the relation's rows, counted. Throws for values that no folder can be named after. */
 async function combinations(
-  { cluster, signal }: Writing,
+  { cluster, target, signal }: Writing,
   relation: Relation,
   keys: readonly string[],
   by: readonly string[],
 ): Promise<Combinations> {
-  const groups = sort(
-    aggregated(
-      relation,
-      keys.map((name) => ({ name, expr: col(name) })),
-      [{ name: '#rows', expr: aggregate('count', []) }],
-    ),
-    keys.map((name) => ({ expr: col(name), nulls: 'last' })),
+  const counts = partitionCounts(
+    relation,
+    keys.map((name) => ({ name, expr: col(name) })),
   )
-  const rows: (readonly unknown[])[] = []
-  for await (const row of rowsOf(cluster, groups, signal)) rows.push(row)
-  refuseValues(rows, by)
-  // for each key its values; the number of a combination is written in digits of so many values
-  const lists = keys.map((_, i) => [...new Set(rows.flatMap((row) => (typeof row[i] === 'string' ? [row[i]] : [])))])
-  const digit = (i: number): string =>
-    `coalesce(${spark.position(identifier(keys[i] ?? ''), lists[i] ?? [])}, ${lists[i]?.length ?? 0}L)`
-  const number = keys.reduce(
-    (sql, _, i) => (i === 0 ? digit(0) : `(${sql} * ${(lists[i]?.length ?? 0) + 1}L + ${digit(i)})`),
-    '',
-  )
-  const numberOf = (row: readonly unknown[]): number =>
-    keys.reduce((sum, _, i) => {
-      const [list, value] = [lists[i] ?? [], row[i]]
-      return sum * (list.length + 1) + (typeof value === 'string' ? list.indexOf(value) : list.length)
+  const partitions: Partition[] = []
+  for await (const row of rowsOf(cluster, counts, signal)) partitions.push(partitionOf(row))
+  refuseValues(partitions, by, target.partitionValues)
+  return numbered(partitions, keys)
+}
+
+function numbered(partitions: readonly Partition[], keys: readonly string[]): Combinations {
+  // for each key its values; the number of a combination is written in digits, one for each value, "missing" and others
+  const lists = keys.map((_, i) => [...new Set(partitions.flatMap(({ values }) => values[i] ?? []))])
+  const number = keys.reduce((sql, name, i) => {
+    const [key, list] = [identifier(name), lists[i] ?? []]
+    const digit = `coalesce(${spark.position(key, list)}, if(${key} IS NULL, ${list.length}L, ${list.length + 1}L))`
+    return i === 0 ? digit : `(${sql} * ${list.length + 2}L + ${digit})`
+  }, '')
+  const numberOf = (values: Partition['values']): number =>
+    lists.reduce((sum, list, i) => {
+      const value = values[i] ?? null
+      return sum * (list.length + 2) + (value === null ? list.length : list.indexOf(value))
     }, 0)
-  return { rows, total: rows.reduce((sum, row) => sum + Number(row[keys.length]), 0), number, numberOf }
+  return { partitions, number, numberOf }
+}
+
+/** As `partitionCounts` has them. */
+function inOrder(told: readonly Partition['values'][]): readonly Partition[] {
+  const sorted = [...told].sort((a, b) => {
+    const i = a.findIndex((value, k) => value !== b[k])
+    const [one, other] = [a[i] ?? null, b[i] ?? null]
+    if (one === null || other === null) return Number(one === null) - Number(other === null)
+    return Buffer.compare(Buffer.from(one), Buffer.from(other))
+  })
+  return sorted.map((values) => ({ values }))
 }
 
 /** Each task keeps a file open for each value, so that rows stay in order without being sorted. */
@@ -147,7 +164,7 @@ async function brought(
   kept: readonly string[],
   found: Combinations,
   files: readonly DataFile[],
-  inOrder: string,
+  between: string,
 ): Promise<readonly DataFile[]> {
   const reads: Record<string, SparkRead> = {}
   const own = `t${writing.cluster.next()}`
@@ -155,7 +172,7 @@ async function brought(
   for (const [i, { path, rows }] of files.entries()) {
     const select = ['*', `_metadata.row_index + ${before}L AS ${POSITION}`]
     // as it stands, without a schema: types are those of the files
-    reads[`${own}_${i}`] = { format: 'parquet', paths: [pattern(join(inOrder, path))], select }
+    reads[`${own}_${i}`] = { format: 'parquet', paths: [pattern(join(between, path))], select }
     before += rows
   }
   const all = Object.keys(reads).map((name) => `SELECT * FROM ${name}`)
@@ -173,7 +190,7 @@ async function brought(
 async function placed(
   writing: Writing,
   by: readonly string[],
-  { rows: combined, numberOf }: Combinations,
+  { partitions, numberOf }: Combinations,
   parts: readonly DataFile[],
 ): Promise<readonly DataFile[]> {
   const found = new Map<number, DataFile[]>()
@@ -181,21 +198,27 @@ async function placed(
     const part = Number(/__millrace_part=(\d+)/.exec(file.path)?.[1])
     found.set(part, [...(found.get(part) ?? []), file])
   }
+  const there = partitions.filter(({ values, rows }) => rows !== undefined || found.has(numberOf(values)))
+  if (there.length !== found.size)
+    throw new MillraceError(
+      'MR_INTERNAL_BUG',
+      `partitions by ${by.join(', ')}: Spark wrote ${found.size}, of which ${there.length} were expected`,
+    )
+  refuseValues(there, by)
   const written: DataFile[] = []
-  for (const row of combined) {
-    const files = found.get(numberOf(row)) ?? []
-    const [rows, counted] = [Number(row[by.length]), files.reduce((sum, file) => sum + file.rows, 0)]
-    if (rows !== counted || found.size !== combined.length)
+  for (const { values: partition, rows } of there) {
+    const files = found.get(numberOf(partition)) ?? []
+    const counted = files.reduce((sum, file) => sum + file.rows, 0)
+    if (rows !== undefined && rows !== counted)
       throw new MillraceError(
         'MR_INTERNAL_BUG',
-        `partition ${numberOf(row)} has ${rows} rows; Spark wrote ${counted}, and ${found.size} partitions of ${combined.length}`,
+        `partition ${numberOf(partition)} has ${rows} rows; Spark wrote ${counted}`,
       )
-    const folder = partitionFolder(row, by)
+    const folder = partitionFolder(partition, by)
     await mkdir(join(writing.folder, folder), { recursive: true })
     for (const [i, file] of files.entries()) {
       const path = join(folder, `part-${i}.parquet`)
       await settle(file.path, join(writing.folder, path))
-      const partition = by.map((_, k) => (row[k] as string | null | undefined) ?? null)
       written.push({ path, rows: file.rows, partition })
     }
   }
