@@ -93,7 +93,9 @@ function metadataOf(fields: readonly Field[]): string {
 
 function position(paths: readonly string[], rowsBefore: readonly number[], metadata: string): string {
   const own = `${metadata}.row_index`
-  if (paths.length === 1) return `${own} + ${rowsBefore[0] ?? 0}L`
+  // not a number in the query's text: what Spark compiles for one file is then what it compiled for another, once
+  if (paths.length === 1)
+    return `${own} + get(from_json('[${rowsBefore[0] ?? 0}]', 'array<bigint>'), CAST(${own} < 0 AS INT))`
   const files = paths.map((path, i) => ({ path: locationOf(path), before: rowsBefore[i] ?? 0 }))
   const file = `${metadata}.file_path`
   if (files.length > FILES_AT_ONCE) {
