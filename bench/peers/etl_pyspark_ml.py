@@ -1,10 +1,14 @@
 """The job of bench/etl/job.ts by hand with pyspark.ml: Imputer, StringIndexer, StandardScaler, OneHotEncoder, fitted on train
 rows, vectors written as these pipelines do. local[2], the JVM started once, the job done twice (spark_job.py).
 
-usage: etl_pyspark_ml.py JOB.json [MEMORY]
+usage: etl_pyspark_ml.py [--profile] JOB.json [MEMORY]
+With --profile also the statistics of each column that Millrace's report holds, likewise by hand.
 """
 
+import sys
+
 from pyspark.ml.feature import Imputer, OneHotEncoder, StandardScaler, StringIndexer, VectorAssembler
+from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from spark_job import twice
@@ -27,6 +31,51 @@ def exact_quantiles(frame, value, shares, around=5e-4):
     return cuts
 
 
+def profile_of(frame, ordered, listed):
+    """By column: missing values; of numbers and times also range, mean, deviation and 20 bins; of texts the 20 most
+    frequent. Three passes: bins and texts are counted as rows of a column's number and a value."""
+    each = {
+        f"{what} {name}": figure
+        for name, value in ordered.items()
+        for what, figure in {
+            "missing": F.count_if(value.isNull()),
+            "min": F.min(value),
+            "max": F.max(value),
+            "mean": F.avg(value),
+            "stddev": F.stddev_samp(value),
+        }.items()
+    }
+    found = frame.select(*[figure.alias(name) for name, figure in each.items()]).first().asDict()
+    profile = {}
+    places = []
+    for name, value in ordered.items():
+        profile[name] = {what: found[f"{what} {name}"] for what in ("missing", "min", "max", "mean", "stddev")}
+        low, high = profile[name]["min"], profile[name]["max"]
+        places.append(F.least(F.floor((value - low) / (high - low) * 20), F.lit(19)))
+        profile[name]["histogram"] = [0] * 20
+    names = list(ordered)
+    for column, place, count in frame.select(F.posexplode(F.array(*places))).groupBy("pos", "col").count().collect():
+        if place is not None:
+            profile[names[column]]["histogram"][place] = count
+    counts = frame.select(F.posexplode(F.array(*listed))).groupBy("pos", "col").count()
+    of_column = Window.partitionBy("pos")
+    ranked = counts.select(
+        "*",
+        F.row_number().over(of_column.orderBy(F.col("col").isNull(), F.desc("count"), "col")).alias("rank"),
+        F.count("col").over(of_column).alias("distinct"),
+    )
+    for name in listed:
+        profile[name] = {"missing": 0, "distinct": 0, "top": []}
+    for column, value, count, _, distinct in ranked.filter("rank <= 20 OR col IS NULL").orderBy("pos", "rank").collect():
+        one = profile[listed[column]]
+        one["distinct"] = distinct
+        if value is None:
+            one["missing"] = count
+        else:
+            one["top"].append({"value": value, "count": count})
+    return profile
+
+
 def work(spark, job):
     numbers, texts, one_hot, out = job["numbers"], job["texts"], job["one_hot"], job["out"]
     broken = {f"non_null_columns.{job['not_null']}": F.col(job["not_null"]).isNull()}
@@ -39,6 +88,11 @@ def work(spark, job):
     counts = spark.read.parquet(f"{out}/quarantine").select(*[F.count_if(b).alias(name) for name, b in broken.items()])
     quarantined = counts.first().asDict()
     at = F.unix_micros(F.col("happened_at").cast("timestamp"))
+    profile = {}
+    if "--profile" in sys.argv:
+        values = {"happened_at": at, "born": F.unix_date("born") * 86_400_000_000}
+        ordered = {name: values.get(name, F.col(name)).cast("double") for name in ["id", *values, *numbers]}
+        profile = {"profile": profile_of(judged.filter("rule IS NULL"), ordered, [*texts, "label"])}
     label = (F.col("label") == "yes").cast("int").alias("label")
     kept = judged.filter("rule IS NULL").select("id", label, at.alias("at"), *numbers, *texts)
     train_cut, validation_cut = exact_quantiles(kept, F.col("at"), job["shares"])
@@ -77,6 +131,7 @@ def work(spark, job):
         "quarantined": quarantined,
         "numbers": {name: [mean, sd] for name, mean, sd in zip(numbers, scaler.mean.tolist(), scaler.std.tolist())},
         "texts": {name: list(values[: job["most"]]) for name, values in labels.items()},
+        **profile,
     }
 
 

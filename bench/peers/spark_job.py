@@ -10,11 +10,13 @@ import time
 
 from pyspark.sql import SparkSession
 
+ARGUMENTS = [word for word in sys.argv[1:] if not word.startswith("--")]
+
 
 def session():
     spark = (
         SparkSession.builder.master("local[2]")
-        .config("spark.driver.memory", sys.argv[2] if len(sys.argv) > 2 else "8g")
+        .config("spark.driver.memory", ARGUMENTS[1] if len(ARGUMENTS) > 1 else "8g")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.ui.enabled", "false")
@@ -41,7 +43,7 @@ def cpu_seconds(pids):
 
 def twice(work):
     """`work(spark, job)` writes `quarantine` and `features` and returns the facts."""
-    with open(sys.argv[1]) as file:
+    with open(ARGUMENTS[0]) as file:
         job = json.load(file)
     begun = time.perf_counter()
     spark = session()
