@@ -15,6 +15,7 @@ import { spark } from '../sql/spark-scan.js'
 import type { Cluster } from './cluster.js'
 import { SparkSession, type SessionOptions } from './connect/session.js'
 import { sparkEngineError } from './errors.js'
+import { FILES_AT_ONCE } from './order.js'
 import { prepared } from './prepare.js'
 import { dataset, foundEarly, listed, rowObjects } from './query.js'
 import { locatedAt, pattern } from './reads.js'
@@ -109,7 +110,7 @@ export async function openSpark(options: SparkOptions): Promise<Engine> {
   return {
     dialect: dialect(spark),
     version: `spark ${connected.version}`,
-    filesAtOnce: 64,
+    filesAtOnce: FILES_AT_ONCE,
     inferSchema: (source, signal, drift) => work(() => inferSchema(inside, source, signal, drift), signal),
     query: (relation, signal) => dataset(relation.schema, (inner) => prepare(relation, inner), cluster, signal),
     rows: (relation, signal) =>

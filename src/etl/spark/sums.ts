@@ -5,10 +5,10 @@
  */
 import { MillraceError } from '../../core/errors.js'
 import { parallel } from '../../core/parallel.js'
-import { figuresOf, hasMean, type Partial } from '../counts.js'
+import { figuresOf, hasMean, type Partial, TOO_LARGE } from '../counts.js'
 import { groupOf, plainScan, positionName, withPosition } from '../duckdb/row-groups.js'
 import { aggregate, call, col, type Expr, num } from '../expr.js'
-import { aggregated, type Relation } from '../relation.js'
+import type { Relation } from '../relation.js'
 import { compile, expression } from '../sql/compile.js'
 import { duckdb } from '../sql/duckdb.js'
 import { spark } from '../sql/spark-scan.js'
@@ -30,7 +30,7 @@ const AT_ONCE = 3
 /** What is asked of a column, and a partial's figures (`figuresOf`) made of the answers. */
 interface Figures {
   readonly exprs: readonly Expr[]
-  readonly read: (found: readonly (number | null)[]) => readonly (number | null)[]
+  readonly read: (this: void, found: readonly (number | null)[]) => readonly (number | null)[]
 }
 
 /** For each file of a table the partials of its pieces, in order; those without rows are left out. */
@@ -48,13 +48,9 @@ export async function partialsOf(
   signal?: AbortSignal,
 ): Promise<Pieces> {
   const near = await nearbyValues(cluster, given, wanted, signal)
-  const partials = await pieces(
-    cluster,
-    relation,
-    wanted.map((want, i) => aroundValue(want, near[i] ?? 0)),
-    signal,
-  )
-  const rough = [...wanted.entries()].filter(([i, want]) => isRough(want, i, near[i] ?? 0, partials.flat()))
+  const around = wanted.map((want, i) => aroundValue(want, near[i] ?? 0))
+  const partials = await pieces(cluster, relation, around, signal)
+  const rough = [...wanted.entries()].filter(([i]) => around[i]?.isRough())
   if (rough.length === 0) return partials
   const again = await pieces(
     cluster,
@@ -71,7 +67,10 @@ export async function partialsOf(
   )
 }
 
-/** Medians of the first rows: any number near the mean makes sums of squares cheap and exact (`aroundValue`). */
+/**
+ * Medians of the first rows, which are values of them: any number near the mean makes sums of squares cheap and exact
+ * (`aroundValue`), and where all values are the same, this one makes them zero.
+ */
 async function nearbyValues(
   { embedded }: Cluster,
   given: Relation,
@@ -80,25 +79,30 @@ async function nearbyValues(
 ): Promise<readonly number[]> {
   const asked = [...wanted.entries()].filter(([, { request }]) => request.stddev === true)
   if (asked.length === 0) return []
-  const medians = asked.map(([, { column, type }], i) => ({
-    name: `m${i}`,
-    expr: aggregate('quantile', [numberOf(column, type)], [0.5]),
-  }))
-  const sql = compile(aggregated(ofFirstRows(given, FIRST_ROWS), [], medians), duckdb)
+  const first = ofFirstRows(given, FIRST_ROWS)
+  const medians = asked.map(
+    ([, { column, type }]) => `quantile_disc(${expression(numberOf(column, type), first, duckdb)}, 0.5)`,
+  )
+  const sql = `SELECT ${medians.join(', ')} FROM (\n${compile(first, duckdb)}\n) AS q`
   const row = await embedded.use(async (connection) => (await connection.runAndReadAll(sql)).getRows()[0], signal)
   const near = wanted.map(() => 0)
   for (const [k, [i]] of asked.entries()) {
     const median = Number(row?.[k] ?? 0)
-    near[i] = Math.abs(median) < 1e150 ? median : 0
+    near[i] = Math.abs(median) < TOO_LARGE ? median : 0
   }
   return near
 }
+
+/** Beyond, the squares of differences are so much larger than what is left of them that their roundings count. */
+const MOST_OFF = 100
+/** Of a difference from which on squares may be infinite (../counts.ts). */
+const LARGE_SQUARE = 1e290
 
 /**
  * Sums of differences from a number and of their squares (Chan, Golub and LeVeque 1983, "shifted data"): half the work of
  * Spark's own means and variances, and as exact while the number is no farther from the mean than a few deviations.
  */
-function aroundValue(want: Wanted, near: number): Figures {
+function aroundValue(want: Wanted, near: number): Figures & { isRough(): boolean } {
   const { request, column, type } = want
   const number = numberOf(column, type)
   const difference = near === 0 ? number : call('sub', number, num(near))
@@ -108,16 +112,32 @@ function aroundValue(want: Wanted, near: number): Figures {
     ...(request.stddev === true ? [aggregate('sum', [call('mul', difference, difference)])] : []),
     ...(request.range === true ? [aggregate('min', [number]), aggregate('max', [number])] : []),
   ]
-  const read = (found: readonly (number | null)[]): readonly (number | null)[] => {
-    const [count = 0, ...left] = found
-    const sum = hasMean(want) ? left.shift() : undefined
-    const squares = request.stddev === true ? left.shift() : undefined
-    if (typeof count !== 'number' || count === 0 || typeof sum !== 'number') return [count, ...nothing(want), ...left]
-    const mean = near + sum / count
-    const variance = typeof squares === 'number' ? [Math.max(0, squares - (sum * sum) / count) / count, count] : []
-    return [count, mean, ...variance, ...left]
+  const all = { count: 0, sum: 0, squares: 0 }
+  return {
+    exprs,
+    read(found) {
+      const left = found.map((value) => value ?? NaN)
+      const [count = 0] = left.splice(0, 1)
+      const [sum = NaN] = hasMean(want) ? left.splice(0, 1) : []
+      const [squares = NaN] = request.stddev === true ? left.splice(0, 1) : []
+      if (count === 0) return [0, ...nothing(want), ...left.map(() => null)]
+      all.count += count
+      all.sum += sum
+      all.squares += squares
+      const variance = Math.max(0, squares - (sum * sum) / count) / count
+      return [
+        count,
+        ...(hasMean(want) ? [near + sum / count] : []),
+        ...(request.stddev === true ? [variance, count] : []),
+        ...left,
+      ]
+    },
+    /** Whether the deviation must be made otherwise: the number was far off, or squares were too large. */
+    isRough() {
+      if (request.stddev !== true || all.count === 0) return false
+      return !(all.squares < LARGE_SQUARE && all.squares <= MOST_OFF * (all.squares - all.sum ** 2 / all.count))
+    },
   }
-  return { exprs, read }
 }
 
 const nothing = (want: Wanted): readonly null[] => [
@@ -126,27 +146,6 @@ const nothing = (want: Wanted): readonly null[] => [
 ]
 
 const exactly = (want: Wanted): Figures => ({ exprs: figuresOf(want, true), read: (found) => found })
-
-/** Beyond, the squares of differences were larger than what is left of them, and their roundings with them. */
-const MOST_OFF = 100
-/** Of a value from which on squares are told by its name (../counts.ts). */
-const LARGE_SQUARE = 1e290
-
-/** Whether a column's deviation must be made otherwise: the number was far off, or squares were too large. */
-function isRough({ request }: Wanted, index: number, near: number, partials: readonly Partial[]): boolean {
-  if (request.stddev !== true) return false
-  let [count, sum, squares] = [0, 0, 0]
-  for (const partial of partials) {
-    const [n, mean, variance] = (partial as unknown as readonly (readonly (number | null)[])[])[index + 1] ?? []
-    if (typeof n !== 'number' || n === 0) continue
-    const off = Number(mean) - near
-    count += n
-    sum += n * off
-    squares += n * (Number(variance) + off * off)
-  }
-  if (!(squares < LARGE_SQUARE)) return true
-  return count > 0 && squares > MOST_OFF * (squares - (sum * sum) / count)
-}
 
 async function pieces(
   cluster: Cluster,
