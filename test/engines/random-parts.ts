@@ -101,7 +101,9 @@ export function requests(plan: Plan): Arbitrary<StatisticsRequest[]> {
     })
     .map(({ expr, values, distinct, ...numeric }) => {
       const type = typeOf(expr, schema)
-      const asked = { ...(type === 'text' ? {} : numeric), values, distinct }
+      // how much of a deviation is rounding depends on the mean
+      const mean = numeric.stddev ?? numeric.mean
+      const asked = { ...(type === 'text' ? {} : { ...numeric, mean }), values, distinct }
       return { expr: type === 'number' && values !== undefined ? usual(expr) : expr, ...asked }
     })
   return fc
