@@ -126,10 +126,7 @@ export function describe(
           rows,
           missing: rows - moments.count,
           ...(request.mean === true && any ? { mean: moments.mean } : {}),
-          // means of parts are rounded, and differ where no value does
-          ...(request.stddev === true
-            ? { stddev: min !== undefined && min === max ? 0 : sampleDeviation(moments) }
-            : {}),
+          ...(request.stddev === true ? { stddev: sampleDeviation(moments) } : {}),
           ...(request.range === true && min !== undefined && max !== undefined ? { min, max } : {}),
           ...(histogram === undefined ? {} : { histogram }),
           ...(request.quantiles !== undefined && any ? { quantiles: ordered[i] ?? [] } : {}),

@@ -142,7 +142,9 @@ export function foldersConformance(bench: Bench): void {
     it('writes many folders, each with its rows in the order of the relation', async () => {
       const many = await manyRows(bench, 'folders.csv', 3000)
       const part = call('nullif', call('int_mod', col('id'), int(40)), int(7))
-      const parted = withColumns(many, named({ part }))
+      const id = col('id')
+      const own = { _metadata: id, __millrace_position: id, __millrace_part: id }
+      const parted = withColumns(many, named({ part, ...own }))
       const { files, rows, schema } = await bench.engine.write(parted, {
         folder: bench.path('many-parts'),
         format: 'parquet',

@@ -179,9 +179,6 @@ export function statisticsConformance(bench: Bench): void {
       const large = call('mul', call('sub', id, num(3e4)), num(1e150))
       expect(await one(many, { expr: large, stddev: true })).toMatchObject({ stddev: Infinity })
       expect(await one(many, { expr: num(-139.91), stddev: true })).toMatchObject({ stddev: 0 })
-      // of parts whose means are rounded each in its way
-      const far = num(Number(2n ** 63n - 1025n) + 0.1)
-      expect(await one(many, { expr: far, stddev: true, range: true })).toMatchObject({ stddev: 0 })
       expect(await one(late, { expr: num(0.1), mean: true, stddev: true })).toEqual({
         ...{ rows: 5000, missing: 0, stddev: 0 },
         mean: expect.closeTo(0.1, 12) as number,

@@ -302,7 +302,7 @@ export function engineConformance(name: string, open: () => Promise<Engine>): vo
         ])
       })
       it('numbers rows of files with columns that are called as what an engine knows of files', async () => {
-        const names = ['_metadata', '__metadata', 'filename', '#position', '#place']
+        const names = ['_metadata', '__metadata', 'filename', '#position', '#place', '__millrace_position']
         const table = project(
           orders,
           names.map((name) => ({ name, expr: col('id') })),

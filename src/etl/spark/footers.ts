@@ -85,4 +85,10 @@ export async function rowsOf(
   return paths.map((path) => found.get(path) ?? 0)
 }
 
+/** Of files with so many rows the position of each one's first. */
+export function startsOf(rows: readonly number[]): readonly number[] {
+  let sum = 0
+  return rows.map((count) => (sum += count) - count)
+}
+
 const list = (paths: readonly string[]): string => `[${paths.map(pathLiteral).join(', ')}]`

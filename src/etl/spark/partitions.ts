@@ -5,17 +5,19 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MillraceError } from '../../core/errors.js'
+import type { Schema } from '../../core/schema.js'
 import { type Partition, partitionCounts, partitionFolder, partitionOf, refuseValues } from '../duckdb/partitions.js'
 import { cast, col, type Named } from '../expr.js'
 import { scan, withColumns, type Relation } from '../relation.js'
+import { freeName } from '../repeated.js'
 import { compile } from '../sql/compile.js'
 import { identifier } from '../sql/spark.js'
-import { POSITION, spark } from '../sql/spark-scan.js'
+import { positionOf, spark } from '../sql/spark-scan.js'
 import type { SparkRead } from './connect/plan.js'
 import { rowsOf as rowsInFiles } from './footers.js'
 import { type Piece, piecesOf } from './order.js'
 import { rowsOf } from './query.js'
-import { pattern, queryOf, scansOf } from './reads.js'
+import { metadataOf, pattern, queryOf, scansOf } from './reads.js'
 import { SPLIT, WRITERS } from './settings.js'
 import { type DataFile, type Writing, settle, storedColumn, writeOrdered, writeQuery } from './write.js'
 
@@ -35,7 +37,7 @@ export async function writePartitions(
     relation,
     by.map((name, i): Named => ({ name: keys[i] ?? name, expr: cast(col(name), 'text') })),
   )
-  const kept = relation.schema.filter(({ name }) => !by.includes(name)).map(({ name }) => name)
+  const kept = relation.schema.filter(({ name }) => !by.includes(name))
   const pieces = piecesOf(keyed)
   const tasks = pieces.every(({ isFixed }) => isFixed) ? await tasksOf(writing, keyed) : undefined
   if (tasks !== undefined) {
@@ -144,15 +146,15 @@ async function asMet(
   writing: Writing,
   pieces: readonly Piece[],
   by: readonly string[],
-  kept: readonly string[],
+  kept: Schema,
   found: Combinations,
 ): Promise<readonly DataFile[]> {
+  const part = freeName(PART, kept)
   const parts: DataFile[] = []
   for (const [i, { relation }] of pieces.entries()) {
-    const columns = relation.schema.flatMap((field) => (kept.includes(field.name) ? [storedColumn(field)] : []))
-    const sql = `SELECT ${[...columns, `${found.number} AS ${PART}`].join(', ')} FROM (\n${compile(relation, spark)}\n) AS q`
+    const sql = `SELECT ${[...kept.map((field) => storedColumn(field)), `${found.number} AS ${part}`].join(', ')} FROM (\n${compile(relation, spark)}\n) AS q`
     const query = queryOf(writing.cluster, relation, sql)
-    parts.push(...(await writeQuery(writing, query, join(writing.folder, `parts-${i}`), { partitionBy: [PART] })))
+    parts.push(...(await writeQuery(writing, query, join(writing.folder, `parts-${i}`), { partitionBy: [part] })))
   }
   return placed(writing, by, found, parts)
 }
@@ -161,28 +163,29 @@ async function asMet(
 async function brought(
   writing: Writing,
   by: readonly string[],
-  kept: readonly string[],
+  kept: Schema,
   found: Combinations,
   files: readonly DataFile[],
   between: string,
 ): Promise<readonly DataFile[]> {
+  const [part, position] = [freeName(PART, kept), positionOf(kept)]
   const reads: Record<string, SparkRead> = {}
   const own = `t${writing.cluster.next()}`
   let before = 0
   for (const [i, { path, rows }] of files.entries()) {
-    const select = ['*', `_metadata.row_index + ${before}L AS ${POSITION}`]
+    const select = ['*', `${metadataOf(kept)}.row_index + ${before}L AS ${position}`]
     // as it stands, without a schema: types are those of the files
     reads[`${own}_${i}`] = { format: 'parquet', paths: [pattern(join(between, path))], select }
     before += rows
   }
   const all = Object.keys(reads).map((name) => `SELECT * FROM ${name}`)
   const query = writing.cluster.spark.sql(
-    `SELECT ${[...kept.map(identifier), PART].join(', ')} FROM (SELECT *, ${found.number} AS ${PART} FROM (${all.join(' UNION ALL ')}) AS q) AS p ` +
-      `DISTRIBUTE BY ${PART} SORT BY ${PART}, ${POSITION}`,
+    `SELECT ${[...kept.map(({ name }) => identifier(name)), part].join(', ')} FROM (SELECT *, ${found.number} AS ${part} FROM (${all.join(' UNION ALL ')}) AS q) AS p ` +
+      `DISTRIBUTE BY ${part} SORT BY ${part}, ${position}`,
     {},
     reads,
   )
-  const parts = await writeQuery(writing, query, join(writing.folder, 'parts'), { partitionBy: [PART] })
+  const parts = await writeQuery(writing, query, join(writing.folder, 'parts'), { partitionBy: [part] })
   return placed(writing, by, found, parts)
 }
 
@@ -195,7 +198,7 @@ async function placed(
 ): Promise<readonly DataFile[]> {
   const found = new Map<number, DataFile[]>()
   for (const file of parts) {
-    const part = Number(/__millrace_part=(\d+)/.exec(file.path)?.[1])
+    const part = Number(/__millrace_part_*=(\d+)/.exec(file.path)?.[1])
     found.set(part, [...(found.get(part) ?? []), file])
   }
   const there = partitions.filter(({ values, rows }) => rows !== undefined || found.has(numberOf(values)))

@@ -26,7 +26,7 @@ import {
 import { MISSING_WORDS } from '../sql/duckdb.js'
 import type { Cluster } from './cluster.js'
 import { storeDeletions } from './deletions.js'
-import { rowsOf, storedColumns } from './footers.js'
+import { rowsOf, startsOf, storedColumns } from './footers.js'
 
 export type Scan = Relation & { readonly kind: 'scan' }
 
@@ -139,7 +139,7 @@ async function readyScan(cluster: Cluster, relation: Scan, signal?: AbortSignal)
   const hasBefore = !isPlaced || relation.rowsBefore !== undefined || source.paths.length === 1
   const rowsBefore = hasBefore
     ? (relation.rowsBefore ?? source.paths.map(() => 0))
-    : sums(await rowsOf(cluster.embedded, source.paths, signal))
+    : startsOf(await rowsOf(cluster.embedded, source.paths, signal))
   const parts: Relation[] = []
   for (const { start, end, how } of runs) {
     const paths = source.paths.slice(start, end)
@@ -147,11 +147,6 @@ async function readyScan(cluster: Cluster, relation: Scan, signal?: AbortSignal)
     parts.push(await readyRun(cluster, relation, paths, before, how, signal))
   }
   return parts.length === 1 ? (parts[0] ?? relation) : union(parts)
-}
-
-const sums = (rows: readonly number[]): readonly number[] => {
-  let sum = 0
-  return rows.map((count) => (sum += count) - count)
 }
 
 /** `foreign`: Spark reads these files, or what they store for these columns, otherwise than DuckDB, or not at all. */

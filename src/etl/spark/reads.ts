@@ -1,11 +1,11 @@
 /** What the names in a plan's SQL stand for: Parquet files with their columns' types and the positions of their rows. */
 import { resolve } from 'node:path'
 import { MillraceError } from '../../core/errors.js'
-import type { Field } from '../../core/schema.js'
+import type { Schema } from '../../core/schema.js'
 import { lacksRows, type Relation } from '../relation.js'
 import { compile } from '../sql/compile.js'
 import { identifier, textLiteral } from '../sql/spark.js'
-import { DELETED, deletedName, POSITION, scanName, spark } from '../sql/spark-scan.js'
+import { DELETED, deletedName, positionOf, scanName, spark } from '../sql/spark-scan.js'
 import type { Cluster } from './cluster.js'
 import type { SparkQuery, SparkRead } from './connect/plan.js'
 import { deletionsAt } from './deletions.js'
@@ -73,7 +73,12 @@ function readOf(cluster: Cluster, { source, schema, rowNumber, rowsBefore }: Sca
     schema: ddl.length === 0 ? '`#none` BIGINT' : ddl.join(', '),
     ...(rowNumber === undefined && !lacksRows(source)
       ? {}
-      : { select: [...columns, `${position(source.paths, rowsBefore ?? [0], metadataOf(fields))} AS ${POSITION}`] }),
+      : {
+          select: [
+            ...columns,
+            `${position(source.paths, rowsBefore ?? [0], metadataOf(fields))} AS ${positionOf(schema)}`,
+          ],
+        }),
   }
 }
 
@@ -84,7 +89,7 @@ export const pattern = (path: string): string => locatedAt(resolve(path).replace
 export const locatedAt = (path: string): string => `file:${resolve(path)}`
 
 /** What Spark calls that which it knows of a row's file: where a column has its name, with one more underscore. */
-function metadataOf(fields: readonly Field[]): string {
+export function metadataOf(fields: Schema): string {
   const names = new Set(fields.map(({ name }) => name.toLowerCase()))
   let name = '_metadata'
   while (names.has(name)) name = `_${name}`

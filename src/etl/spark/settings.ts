@@ -33,6 +33,8 @@ export function settings(shufflePartitions: number): Readonly<Record<string, str
     // whatever the number of cores: the same cuts everywhere
     'spark.sql.files.maxPartitionBytes': String(SPLIT),
     'spark.sql.files.minPartitionNum': '1',
+    'spark.sql.files.maxPartitionNum': String(2 ** 31 - 1),
+    'spark.sql.files.openCostInBytes': String(4 * 2 ** 20),
     // a file that is gone or damaged is an error, never fewer rows
     'spark.sql.files.ignoreMissingFiles': 'false',
     'spark.sql.files.ignoreCorruptFiles': 'false',

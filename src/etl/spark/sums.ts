@@ -14,7 +14,7 @@ import { duckdb } from '../sql/duckdb.js'
 import { spark } from '../sql/spark-scan.js'
 import { numberOf, type Wanted } from '../statistics.js'
 import type { Cluster } from './cluster.js'
-import { rowsOf as rowsInFiles } from './footers.js'
+import { rowsOf as rowsInFiles, startsOf } from './footers.js'
 import { FILES_AT_ONCE, ofFiles } from './order.js'
 import { FIRST_ROWS, ofFirstRows, rowsOfQuery } from './query.js'
 import { queryOf } from './reads.js'
@@ -196,7 +196,7 @@ async function query(
   signal?: AbortSignal,
 ): Promise<Row[]> {
   const { source: { paths = [] } = {}, rowsBefore } = plainScan(relation) ?? {}
-  const before = rowsBefore ?? sums(paths.length > 1 ? await rowsInFiles(cluster.embedded, paths, signal) : [0])
+  const before = rowsBefore ?? startsOf(paths.length > 1 ? await rowsInFiles(cluster.embedded, paths, signal) : [0])
   const position = positionName(relation)
   const placed = withPosition(relation, position, before)
   const file = groupOf(col(position), before.slice(1), 0, before.length - 1)
@@ -216,11 +216,6 @@ async function query(
       figures: figures.map((value) => (value === null || value === undefined ? null : Number(value))),
     })
   return rows.sort((a, b) => a.file - b.file || a.first - b.first)
-}
-
-const sums = (rows: readonly number[]): readonly number[] => {
-  let sum = 0
-  return rows.map((count) => (sum += count) - count)
 }
 
 /** Columns whose figures are made in one query: at least one set, if only an empty one. */

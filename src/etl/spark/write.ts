@@ -14,7 +14,7 @@ import type { Progress, Target, Written } from '../engine.js'
 import { scan, type Relation } from '../relation.js'
 import { identifier } from '../sql/spark.js'
 import { compile } from '../sql/compile.js'
-import { POSITION, spark } from '../sql/spark-scan.js'
+import { positionOf, spark } from '../sql/spark-scan.js'
 import type { Cluster } from './cluster.js'
 import type { SparkQuery, SparkRead } from './connect/plan.js'
 import type { SparkProgress } from './connect/watch.js'
@@ -23,7 +23,7 @@ import { orderFooter } from './footer-order.js'
 import { rowsOf } from './footers.js'
 import { type Piece, piecesOf } from './order.js'
 import { writePartitions } from './partitions.js'
-import { locatedAt, pattern, queryOf } from './reads.js'
+import { locatedAt, metadataOf, pattern, queryOf } from './reads.js'
 
 /** Rows of a file, where the cluster's own cuts depend on how it was sorted, or leave many small files. */
 const FILE_ROWS = 2 ** 20
@@ -205,6 +205,7 @@ async function recut(
   name: string,
 ): Promise<readonly DataFile[]> {
   const columns = schema.map((field) => identifier(field.name)).join(', ')
+  const position = positionOf(schema)
   const total = files.reduce((sum, { rows }) => sum + rows, 0)
   const starts = Array.from({ length: Math.max(1, Math.ceil(total / FILE_ROWS)) }, (_, i) => i * FILE_ROWS)
   const cut: DataFile[] = []
@@ -218,9 +219,9 @@ async function recut(
       before += rows
       if (high <= 0 || low >= rows) continue
       // as it stands, without a schema: types are those of the files
-      const select = ['*', `_metadata.row_index AS ${POSITION}`]
+      const select = ['*', `${metadataOf(schema)}.row_index AS ${position}`]
       reads[`${own}_${f}`] = { format: 'parquet', paths: [pattern(path)], select }
-      selects.push(`SELECT ${columns} FROM ${own}_${f} WHERE ${POSITION} >= ${low} AND ${POSITION} < ${high}`)
+      selects.push(`SELECT ${columns} FROM ${own}_${f} WHERE ${position} >= ${low} AND ${position} < ${high}`)
     }
     const query = writing.cluster.spark.sql(
       `SELECT /*+ COALESCE(1) */ * FROM (${selects.join(' UNION ALL ')}) AS rows`,

@@ -3,14 +3,16 @@
  * columns are stored as what the schema says or what can be cast to it.
  */
 import { sha256Json } from '../../core/json.js'
+import type { Schema } from '../../core/schema.js'
 import { lacksRows, type Relation, type Source } from '../relation.js'
+import { freeName } from '../repeated.js'
 import type { SqlDialect } from './dialect.js'
 import { identifier, SPARK_TYPES, sparkDialect } from './spark.js'
 
 type Scan = Relation & { readonly kind: 'scan' }
 
-/** Of a read: the position of the row in all of its source's rows, from 0, counting those that are left out. */
-export const POSITION = '__millrace_position'
+/** Of a read of these columns: the position of the row in all of its source's rows, from 0, counting those that are left out. */
+export const positionOf = (schema: Schema): string => freeName('__millrace_position', schema)
 
 /** Of what a scan leaves out: a row for each chunk of positions, in it a number for each word of them, whose bits say which. */
 export const DELETED = { chunk: 'chunk', words: 'words' } as const
@@ -40,9 +42,10 @@ const shortDigest = (about: unknown): string =>
 /** A SELECT that gives exactly the scan's schema: typed, what is missing (NaN and '' too) as NULL. */
 function scanSql(relation: Scan): string {
   const { source, schema, rowNumber } = relation
+  const place = positionOf(schema)
   const columns = schema.map(({ name, type }) => {
     const column = identifier(name)
-    if (name === rowNumber) return `  ${POSITION} AS ${column}`
+    if (name === rowNumber) return `  ${place} AS ${column}`
     const value = `CAST(${column} AS ${SPARK_TYPES[type]})`
     if (source.plain === true || (type !== 'number' && type !== 'text')) return `  ${value} AS ${column}`
     return `  nullif(${value}, ${type === 'number' ? `CAST('NaN' AS DOUBLE)` : `''`}) AS ${column}`
@@ -50,7 +53,7 @@ function scanSql(relation: Scan): string {
   const list = columns.join(',\n')
   if (!lacksRows(source)) return `SELECT\n${list}\nFROM ${scanName(relation)}`
   // what is left out is sent to all tasks, so that each keeps its rows and their order
-  const position = `t.${POSITION}`
+  const position = `t.${place}`
   const word = `d.${DELETED.words}[CAST(${position} DIV ${WORD} & ${CHUNK / WORD - 1} AS INT)]`
   return (
     `SELECT /*+ BROADCAST(d) */\n${list}\nFROM ${scanName(relation)} AS t\n` +
