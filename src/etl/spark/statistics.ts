@@ -54,7 +54,7 @@ export async function statistics(
 
 /** A range, a mean or a deviation, or nothing but how many are missing: what no other pass tells of a column by the way. */
 const isSummed = ({ request: { mean, stddev, range, values, quantiles } }: Wanted): boolean =>
-  (mean ?? stddev ?? range ?? false) || (values === undefined && quantiles === undefined)
+  [mean, stddev, range].includes(true) || (values === undefined && quantiles === undefined)
 
 /** @param given `values` before it was made ready for Spark, as the engine in this process reads it */
 async function passes(

@@ -16,6 +16,7 @@ const TOGETHER = 32
 const EXPANDED = 8
 /** Beyond, values are not few. */
 const FEW = 1000
+
 type Asking = readonly [index: number, want: Wanted]
 
 const asksForFew = ([, { request }]: Asking): boolean => request.distinct === 'few'
